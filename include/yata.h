@@ -1,0 +1,216 @@
+/* yata.h: Yjs documents in C.
+ *
+ * libyata holds Yjs documents, applies updates that Yjs clients produce, and answers with bytes
+ * that Yjs clients accept: byte-compatible with npm yjs 13.6, update format V1. It has no I/O, no
+ * threads, no globals and needs nothing but libc.
+ *
+ *     struct yata_doc *doc = yata_doc_new(NULL);
+ *     struct yata_error why;
+ *     if (yata_apply(doc, update, n, NULL, &why) != YATA_OK)
+ *         fprintf(stderr, "byte %zu: %s\n", why.at, why.what);
+ *     struct yata_bytes state = {0};
+ *     if (yata_encode_state(doc, NULL, 0, &state) == YATA_OK)
+ *         send(state.p, state.n);
+ *     yata_bytes_fini(&state);
+ *     yata_doc_free(doc);
+ *
+ * Units: clocks and lengths of text count UTF-16 code units, as in Yjs. Client ids have 53 bits.
+ * Sizes are bytes unless the name says otherwise.
+ *
+ * Thread: a document belongs to one thread at a time; different documents are independent.
+ * Functions that take no document are pure.
+ *
+ * Memory: arguments are borrowed for the call. What is handed out through `ret_…` belongs to the
+ * caller, who releases it as said there; it is untouched when the call fails. The allocator of the
+ * options serves everything a document needs; NULL means malloc and free.
+ *
+ * Formats: yjs 13.6 src/utils/encoding.js, UpdateEncoder.js, DeleteSet.js, structs/; y-protocols
+ * awareness.js; lib0 encoding.js.
+ */
+#ifndef YATA_H
+#define YATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define YATA_VERSION "0.1.0"
+
+enum yata_status {
+    YATA_OK,
+    YATA_MALFORMED, /* the bytes are not what they should be; nothing changed */
+    YATA_LIMIT,     /* a limit of the options would be passed; nothing changed */
+    YATA_NOMEM,     /* no memory; nothing changed */
+};
+
+/* Says why a call failed, for people. Filled only when a call returns other than YATA_OK. */
+struct yata_error {
+    size_t at;     /* offset into the input of the byte at which it became wrong */
+    char what[96]; /* a sentence fragment: "string runs past the end of the update" */
+};
+
+/* Bytes handed out. */
+struct yata_bytes {
+    uint8_t *p;
+    size_t n;
+    size_t cap; /* private */
+};
+
+/* Releases the bytes and zeroes the struct; safe on a zeroed one. */
+void yata_bytes_fini(struct yata_bytes *);
+
+/* One entry of a state vector, or one end of a range: "client has everything below clock". */
+struct yata_clock {
+    uint64_t client;
+    uint64_t clock;
+};
+
+/* ---- documents ------------------------------------------------------------------------------ */
+
+struct yata_doc;
+
+/* What to allow and how; all zero is the default. */
+struct yata_options {
+    bool no_gc;               /* keep deleted content (yjs: gc:false) */
+    size_t max_pending_bytes; /* updates whose dependencies are missing; 0: 16 MiB */
+    size_t max_clients;       /* distinct client ids in the document; 0: 1,000,000 */
+    size_t max_depth;         /* nesting of types, and of JSON-like values; 0: 256 */
+    void *(*realloc_fn)(void *ctx, void *p, size_t n); /* NULL: libc; n 0 frees and returns NULL */
+    void *alloc_ctx;
+};
+
+/* An empty document, or NULL when memory is out. `options` may be NULL and is copied. */
+struct yata_doc *yata_doc_new(const struct yata_options *options);
+/* Frees the document and all it holds; NULL is a no-op. */
+void yata_doc_free(struct yata_doc *);
+
+/* What applying one update did. */
+struct yata_applied {
+    bool changed; /* the document now holds something that it did not hold before */
+    bool whole;   /* all of the update was new and was integrated, and nothing else was: the
+                   * received bytes say exactly what changed and may be relayed as they are */
+    bool pending; /* a part of this update waits for others that have not arrived */
+};
+
+/* Applies an update (format V1). Wholly or not at all: a malformed one is refused before anything
+ * changes. Parts whose dependencies are missing are kept and applied by themselves, by a later call,
+ * as soon as these arrive; applying the same update again is harmless. Outside a transaction the
+ * call is a transaction of its own. `ret_applied` and `ret_error` may be NULL.
+ * (yjs: Y.applyUpdate) */
+enum yata_status yata_apply(struct yata_doc *, const uint8_t *update, size_t n,
+                            struct yata_applied *ret_applied, struct yata_error *ret_error);
+
+/* Opens a transaction: the updates applied until yata_commit are one. Garbage collection and merging
+ * of structs wait for the commit, so do not read or encode in between. Transactions do not nest. */
+void yata_begin(struct yata_doc *);
+/* Closes the transaction and hands out one update (V1) that takes a document from the state at
+ * yata_begin to the state now, or zero bytes if nothing changed: what yjs emits as its `update`
+ * event. `ret_update` may be NULL when nobody wants it. YATA_NOMEM leaves the transaction closed and
+ * the document right, only the update is missing. */
+enum yata_status yata_commit(struct yata_doc *, struct yata_bytes *ret_update);
+
+/* ---- what a document holds ------------------------------------------------------------------ */
+
+/* The state vector (yjs: Y.encodeStateVector). */
+enum yata_status yata_encode_state_vector(const struct yata_doc *, struct yata_bytes *ret);
+/* The same as an array of *ret_n entries, highest client first, in memory that the document owns and
+ * keeps until the next call with this document. */
+enum yata_status yata_state_vector(struct yata_doc *, const struct yata_clock **ret, size_t *ret_n);
+/* Everything that a peer with the given state vector (V1 bytes; NULL, 0: an empty peer) lacks, as an
+ * update; the delete set is always whole, as in yjs, and what is pending is included
+ * (yjs: Y.encodeStateAsUpdate). YATA_MALFORMED when the state vector is not one. */
+enum yata_status yata_encode_state(struct yata_doc *, const uint8_t *state_vector, size_t n,
+                                   struct yata_bytes *ret);
+/* The same for a state vector given as an array in any order; clients not named count as clock 0. */
+enum yata_status yata_encode_since(struct yata_doc *, const struct yata_clock *since, size_t n,
+                                   struct yata_bytes *ret);
+/* Delete set and state vector (yjs: Y.encodeSnapshot(Y.snapshot(doc))). */
+enum yata_status yata_encode_snapshot(struct yata_doc *, struct yata_bytes *ret);
+
+/* Figures for metrics and limits. */
+struct yata_stats {
+    size_t clients;
+    size_t structs;
+    size_t types;         /* root types and nested types */
+    size_t memory_bytes;  /* all that the document has allocated */
+    size_t pending_bytes; /* encoded size of what waits for missing updates */
+};
+
+void yata_stats(const struct yata_doc *, struct yata_stats *ret);
+
+/* ---- updates without a document ------------------------------------------------------------- */
+
+/* Checks that the bytes are a well-formed update (V1), with exactly the rules of yata_apply. */
+enum yata_status yata_check_update(const uint8_t *update, size_t n, struct yata_error *ret_error);
+
+/* The state vector of an update's own content: what a document built from it alone would have
+ * without gaps (yjs: Y.encodeStateVectorFromUpdate). */
+enum yata_status yata_state_vector_from_update(const uint8_t *update, size_t n,
+                                               struct yata_bytes *ret, struct yata_error *ret_error);
+
+/* For each client of an update the first clock it speaks of and the clock after the last
+ * (yjs: Y.parseUpdateMeta). */
+struct yata_update_range {
+    uint64_t client;
+    uint64_t from;
+    uint64_t to;
+};
+
+/* Hands out *ret_n ranges in the order of the update; release with free(). */
+enum yata_status yata_update_meta(const uint8_t *update, size_t n, struct yata_update_range **ret,
+                                  size_t *ret_n, struct yata_error *ret_error);
+
+/* Reads a state vector (V1 bytes) into an array; release with free(). */
+enum yata_status yata_decode_state_vector(const uint8_t *state_vector, size_t n,
+                                          struct yata_clock **ret, size_t *ret_n,
+                                          struct yata_error *ret_error);
+
+/* ---- awareness ------------------------------------------------------------------------------ */
+
+/* One entry of an awareness update (y-protocols awareness.js). `state` is JSON text, not parsed by
+ * this library, or NULL, 0 when the client has gone. */
+struct yata_presence {
+    uint64_t client;
+    uint64_t clock;
+    const uint8_t *state;
+    size_t state_bytes;
+};
+
+/* Walks an awareness update: set `p` and `n` to its bytes and everything else to zero. */
+struct yata_awareness_reader {
+    const uint8_t *p;
+    size_t n;
+    size_t at;      /* private */
+    uint64_t left;  /* private */
+    bool started;   /* private */
+};
+
+/* YATA_OK and *ret_more true with the next entry (its state points into the input), *ret_more false
+ * at the end, or YATA_MALFORMED. Call it to the end before acting, to act wholly or not at all. */
+enum yata_status yata_awareness_next(struct yata_awareness_reader *, struct yata_presence *ret,
+                                     bool *ret_more, struct yata_error *ret_error);
+
+/* The merge rule: should an entry replace what is known of its client? Known: the clock (0 for an
+ * unknown client) and whether a state is present. Newer wins; at an equal clock only a removal of a
+ * present state does. */
+bool yata_awareness_is_news(uint64_t known_clock, bool known_present, const struct yata_presence *);
+
+/* Encodes entries as one awareness update. */
+enum yata_status yata_awareness_encode(const struct yata_presence *entries, size_t n,
+                                       struct yata_bytes *ret);
+
+/* Merges two awareness updates into one: of each client the newest entry, in order of first
+ * appearance. */
+enum yata_status yata_awareness_merge(const uint8_t *a, size_t a_bytes, const uint8_t *b,
+                                      size_t b_bytes, struct yata_bytes *ret,
+                                      struct yata_error *ret_error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
