@@ -135,8 +135,8 @@ static void utf8_is_judged_across_fragments(void **state) {
         assert_true(utf8_feed(&st, slice_of(text + cut, strlen(text) - cut)));
         assert_true(utf8_done(st));
     }
-    const char *bad[] = {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "\xc3", "\xe2\x82",
-                         "\xf8\x88\x80\x80\x80", "abcdefgh\xff"};
+    const char *bad[] = {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",     "\x80",
+                         "\xc3",     "\xe2\x82",     "\xf8\x88\x80\x80\x80", "abcdefgh\xff"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_false(utf8_valid(slice_str(bad[i])));
     }
@@ -177,7 +177,7 @@ static void a_list_keeps_order_and_survives_removal_while_walked(void **state) {
     list_splice(&head, &other);
     assert_true(list_empty(&other));
     int expect = 0;
-    LIST_FOR_EACH(node, &head) {
+    LIST_FOR_EACH (node, &head) {
         struct item *it = LIST_ITEM(node, struct item, node);
         assert_int_equal(it->n, expect++);
         list_remove(node);

@@ -39,8 +39,8 @@ void *map_find_u64(const struct map *, uint64_t key);
 void *map_set_u64(struct map *, uint64_t key, void *value);
 void *map_remove_u64(struct map *, uint64_t key);
 
-/* Iterates: start with *at = 0; NULL at the end. The current entry may be removed meanwhile; nothing
- * may be added. */
+/* Iterates: start with *at = 0; NULL at the end. The current entry may be removed meanwhile;
+ * nothing may be added. */
 void *map_next(const struct map *, size_t *at);
 
 #endif

@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 
-/* State: bits 0-1 count the continuation bytes still due, bits 8-15 and 16-23 bound the next one. */
+/* State: bits 0-1 count the continuation bytes still due, bits 8-15 and 16-23 bound the next one.
+ */
 static utf8_state expect(uint32_t more, uint32_t low, uint32_t high) {
     return more | low << 8 | high << 16;
 }
