@@ -49,7 +49,11 @@ struct dialect {
      * NULL when stamp_place is STAMP_NONE. */
     size_t (*stamp)(const struct event *, uint64_t seq, uint8_t to[STAMP_MAX]);
 
-    /* Appends an answer. WIRE_NOTHING when this dialect does not acknowledge. */
+    /* Appends what goes to the client as a message of its own before the answer: the long binary
+     * form's 0x83 with the server's state vector. NULL or WIRE_NOTHING: no such thing. */
+    enum wire_kind (*encode_prelude)(const struct reply *, struct buf *);
+    /* Appends an answer. WIRE_NOTHING when this dialect does not acknowledge, or when the request
+     * was a notification: the caller need not look at the id itself. */
     enum wire_kind (*encode_reply)(const struct reply *, struct buf *);
 };
 

@@ -79,6 +79,7 @@ struct reply {
 
     double ts; /* heartbeat */
     uint64_t server_ts;
+    slice protocol_version; /* initialize: as in the intent; empty or unknown: ours is answered */
 
     size_t readers; /* room.info: how many of each role */
     size_t writers;

@@ -32,7 +32,8 @@ enum op {
     X(PAYLOAD, "payloadB64", BASE64) /* or payload: "base64:..." */                                \
     X(STATE_VECTOR, "stateVectorB64", BASE64)                                                      \
     X(TS, "ts", NUMBER)                                                                            \
-    X(RTT_MS, "rttMs", NUMBER)
+    X(RTT_MS, "rttMs", NUMBER)                                                                     \
+    X(PROTOCOL_VERSION, "protocolVersion", STRING) /* of MCP, with initialize */
 
 enum intent_field {
 #define X(sym, name, type) FIELD_##sym,
@@ -73,6 +74,7 @@ struct intent {
     slice state_vector;
     double ts;
     double rtt_ms;
+    slice protocol_version;
 };
 
 /* Receives intents while a message is decoded. `batch` (may be NULL) is called with the number of

@@ -1,0 +1,251 @@
+/* Replies and events as JSON-RPC 2.0 (PROTOCOL 3), written, not built: what is constant is text. */
+#include <inttypes.h>
+
+#include "wire/codecs.h"
+#include "wire/json_out.h"
+
+#ifndef COLLAB_VERSION
+#define COLLAB_VERSION "0"
+#endif
+
+/* Versions of MCP whose handshake is the one we do; the newest last. */
+static const char *const mcp_versions[] = {"2024-11-05", "2025-03-26", "2025-06-18"};
+
+static void put_key(struct buf *b, const char *key) {
+    buf_put_u8(b, ',');
+    buf_put_u8(b, '"');
+    buf_put_str(b, key);
+    buf_put_str(b, "\":");
+}
+
+static void put_u64(struct buf *b, const char *key, uint64_t v) {
+    put_key(b, key);
+    buf_put_u64(b, v);
+}
+
+static void put_text(struct buf *b, const char *key, slice v) {
+    put_key(b, key);
+    json_put_string(b, v);
+}
+
+static void put_blob(struct buf *b, const char *key, slice v) {
+    put_key(b, key);
+    json_put_base64(b, v);
+}
+
+/* Numbers of 64 bits that only name something go as text: JavaScript would round them. */
+static void put_connection(struct buf *b, uint64_t id) {
+    json_put_lit(b, ",\"connectionId\":\"");
+    buf_put_u64(b, id);
+    buf_put_u8(b, '"');
+}
+
+static void put_trace(struct buf *b, uint64_t id) {
+    if (id) {
+        buf_printf(b, ",\"traceId\":\"%016" PRIx64 "\"", id);
+    }
+}
+
+static void put_initialize(const struct reply *r, struct buf *b) {
+    const size_t n = sizeof mcp_versions / sizeof *mcp_versions;
+    const char *version = mcp_versions[n - 1];
+    for (size_t i = 0; i < n; i++) {
+        if (slice_is(r->protocol_version, mcp_versions[i])) {
+            version = mcp_versions[i];
+        }
+    }
+    json_put_lit(b, "{\"protocolVersion\":");
+    json_put_string(b, slice_str(version));
+    json_put_lit(b, ",\"capabilities\":{},\"serverInfo\":{\"name\":\"collabd\",\"version\":"
+                    "\"" COLLAB_VERSION "\"}}");
+}
+
+static void put_limits(struct buf *b, const struct wire_limits *l) {
+    json_put_lit(b, ",\"limits\":{\"updateBytes\":");
+    buf_put_u64(b, l->update_bytes);
+    put_u64(b, "awarenessBytes", l->awareness_bytes);
+    put_u64(b, "syncBytes", l->sync_bytes);
+    put_u64(b, "frameBytes", l->frame_bytes);
+    put_u64(b, "batchCount", l->batch_count);
+    put_u64(b, "roomsPerConnection", l->rooms_per_connection);
+    buf_put_u8(b, '}');
+}
+
+static void put_subscribe(const struct reply *r, struct buf *b) {
+    json_put_lit(b, "{\"ok\":true");
+    put_text(b, "roomId", r->room_id);
+    put_text(b, "sid", r->sid);
+    put_connection(b, r->connection_id);
+    put_text(b, "role", slice_str(role_name(r->role)));
+    put_u64(b, "version", r->version);
+    put_u64(b, "participants", r->participants);
+    put_u64(b, "channel", r->channel);
+    if (r->limits) {
+        put_limits(b, r->limits);
+    }
+    buf_put_u8(b, '}');
+}
+
+static void put_applied(const struct reply *r, struct buf *b) {
+    json_put_lit(b, "{\"applied\":");
+    json_put_bool(b, r->applied);
+    put_u64(b, "version", r->version);
+    if (r->duplicate) {
+        json_put_lit(b, ",\"duplicate\":true");
+    }
+    if (r->op == OP_SYNC || r->state_vector.n) {
+        put_blob(b, "stateVectorB64", r->state_vector);
+    }
+    put_trace(b, r->trace_id);
+    buf_put_u8(b, '}');
+}
+
+static void put_room_info(const struct reply *r, struct buf *b) {
+    json_put_lit(b, "{\"roomId\":");
+    json_put_string(b, r->room_id);
+    put_u64(b, "participants", r->participants);
+    json_put_lit(b, ",\"roles\":{\"read\":");
+    buf_put_u64(b, r->readers);
+    put_u64(b, "write", r->writers);
+    put_u64(b, "admin", r->admins);
+    json_put_lit(b, "},\"rateLimit\":{\"points\":");
+    buf_put_u64(b, r->rate_points);
+    put_u64(b, "durationSec", r->rate_seconds);
+    buf_put_u8(b, '}');
+    put_u64(b, "version", r->version);
+    if (r->users) {
+        json_put_lit(b, ",\"users\":[");
+        for (size_t i = 0; i < r->users_count; i++) {
+            const struct user_info *u = &r->users[i];
+            buf_put_str(b, i ? ",{\"userId\":" : "{\"userId\":");
+            json_put_string(b, u->user_id);
+            put_connection(b, u->connection_id);
+            put_text(b, "role", slice_str(role_name(u->role)));
+            buf_put_u8(b, '}');
+        }
+        buf_put_u8(b, ']');
+    }
+    buf_put_u8(b, '}');
+}
+
+static void put_result(const struct reply *r, struct buf *b) {
+    switch (r->op) {
+    case OP_INITIALIZE:
+        put_initialize(r, b);
+        return;
+    case OP_SUBSCRIBE:
+        put_subscribe(r, b);
+        return;
+    case OP_SYNC:
+    case OP_UPDATE:
+        put_applied(r, b);
+        return;
+    case OP_UNSUBSCRIBE:
+    case OP_AWARENESS:
+        json_put_lit(b, "{\"ok\":true}");
+        return;
+    case OP_HEARTBEAT:
+        json_put_lit(b, "{\"ts\":");
+        json_put_double(b, r->ts);
+        put_u64(b, "serverTs", r->server_ts);
+        buf_put_u8(b, '}');
+        return;
+    case OP_ROOM_INFO:
+        put_room_info(r, b);
+        return;
+    case OP_PING:
+    case OP_INITIALIZED:
+    case OP_NONE:
+    case OP_COUNT:
+        json_put_lit(b, "{}");
+        return;
+    }
+}
+
+void jsonrpc_put_error_data(const struct reply *r, struct buf *b) {
+    json_put_string(b, slice_str(r->detail ? r->detail : err_text(r->err)));
+    if (r->err == ERR_TOO_LARGE) {
+        put_u64(b, "limit", r->limit_bytes);
+        put_u64(b, "size", r->size_bytes);
+    }
+    if (r->err == ERR_RATE || r->err == ERR_BUSY) {
+        put_u64(b, "retryAfterMs", r->retry_after_ms);
+        if (r->bucket) {
+            put_text(b, "bucket", slice_str(r->bucket));
+        }
+    }
+    put_trace(b, r->trace_id);
+}
+
+static void put_error(const struct reply *r, struct buf *b) {
+    json_put_lit(b, "{\"code\":");
+    buf_put_i64(b, err_rpc_code(r->err));
+    put_text(b, "message", slice_str(err_text(r->err)));
+    json_put_lit(b, ",\"data\":{\"detail\":");
+    jsonrpc_put_error_data(r, b);
+    json_put_lit(b, "}}");
+}
+
+enum wire_kind jsonrpc_encode_reply(const struct reply *r, struct buf *b) {
+    if (r->id.n == 0) {
+        return WIRE_NOTHING; /* a notification */
+    }
+    json_put_lit(b, "{\"jsonrpc\":\"2.0\",\"id\":");
+    buf_put_slice(b, r->id);
+    if (r->err == ERR_OK) {
+        json_put_lit(b, ",\"result\":");
+        put_result(r, b);
+    } else {
+        json_put_lit(b, ",\"error\":");
+        put_error(r, b);
+    }
+    buf_put_u8(b, '}');
+    return WIRE_TEXT;
+}
+
+static void put_closed(const struct event *e, struct buf *b) {
+    json_put_lit(b,
+                 "{\"jsonrpc\":\"2.0\",\"method\":\"collab/room.closed\",\"params\":{\"roomId\":");
+    json_put_string(b, e->room_id);
+    json_put_lit(b, ",\"code\":");
+    buf_put_i64(b, e->code);
+    put_text(b, "message", slice_str(e->message));
+}
+
+/* Everything but the last number and the braces after it, which are the stamp. */
+enum wire_kind jsonrpc_encode_event(const struct event *e, struct buf *b) {
+    if (e->kind == EVENT_CLOSED) {
+        put_closed(e, b);
+        return WIRE_TEXT;
+    }
+    if (e->kind == EVENT_AWARENESS) {
+        json_put_lit(b, "{\"jsonrpc\":\"2.0\",\"method\":\"collab/awareness\",\"params\":"
+                        "{\"roomId\":");
+    } else {
+        json_put_lit(b,
+                     "{\"jsonrpc\":\"2.0\",\"method\":\"collab/update\",\"params\":{\"roomId\":");
+    }
+    json_put_string(b, e->room_id);
+    put_text(b, "sid", e->sid);
+    if (e->kind != EVENT_AWARENESS) {
+        put_u64(b, "version", e->version);
+    }
+    put_blob(b, "payloadB64", e->payload);
+    put_key(b, "seq");
+    return WIRE_TEXT;
+}
+
+size_t jsonrpc_stamp(const struct event *e, uint64_t seq, uint8_t to[STAMP_MAX]) {
+    const size_t digits = STAMP_LAST_BYTES - 2;
+    memset(to, ' ', digits);
+    memcpy(to + digits, "}}", 2);
+    /* A closed room's notification has no seq; spaces are as good to a JSON reader. */
+    if (e->kind != EVENT_CLOSED) {
+        size_t at = digits;
+        do {
+            to[--at] = (uint8_t)('0' + seq % 10);
+            seq /= 10;
+        } while (seq && at);
+    }
+    return STAMP_LAST_BYTES;
+}
