@@ -1,0 +1,158 @@
+/* caps.h: every cap and time constant of the server, each with its reason.
+ *
+ * Those marked "option" are the defaults of a row in conf/options.def, and the code uses the
+ * option. The others are used directly.
+ *
+ * Thread: any. Constants only.
+ */
+#ifndef LIMIT_CAPS_H
+#define LIMIT_CAPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CAPS_KIB ((size_t)1024)
+#define CAPS_MIB (CAPS_KIB * CAPS_KIB)
+
+/* What a peer may send in one message. */
+
+/* Option. A whole WebSocket message: a 4 MiB sync is 5.6 MiB in base64; the rest is room for the
+ * JSON around it. Over it the connection is closed, as nothing sensible can be answered. */
+#define CAPS_FRAME_BYTES (8 * CAPS_MIB)
+/* Option. One edit. Typing is under 100 bytes, a pasted page some 10 KiB; more goes by sync. */
+#define CAPS_UPDATE_BYTES (32 * CAPS_KIB)
+/* Option. Presence of one client is under 500 bytes; some clients send all states they know. */
+#define CAPS_AWARENESS_BYTES (8 * CAPS_KIB)
+/* Option. A whole document, or everything that was edited offline. */
+#define CAPS_SYNC_BYTES (4 * CAPS_MIB)
+/* Requests in one JSON-RPC batch: bounds the answers that one message can cause. */
+#define CAPS_BATCH 64
+/* Nesting of a JSON message: ours need 4; deeper ones only cost stack. */
+#define CAPS_JSON_DEPTH 32
+/* A room name, PROTOCOL 2. */
+#define CAPS_ROOM_NAME_BYTES 200
+/* sessionId, sid, client name: they go into logs, so they stay short. */
+#define CAPS_LABEL_BYTES 200
+/* Fragments of one message: 8 MiB in 1 KiB pieces; more is an attack on our bookkeeping. */
+#define CAPS_FRAGMENTS 8192
+/* RFC 6455 5.5: payload of a control frame. */
+#define CAPS_CONTROL_BYTES 125
+
+/* What one peer may hold. */
+
+/* Option. An editor with many open tabs has a dozen. */
+#define CAPS_ROOMS_PER_CONNECTION 50
+/* Requests of one connection that wait for a room's answer; over it reading pauses. */
+#define CAPS_IN_FLIGHT 64
+/* Acknowledged seqs remembered per connection, to recognise resends. A client resends its last few
+ * within seconds, and has at most CAPS_IN_FLIGHT of them unanswered. */
+#define CAPS_SEQS_REMEMBERED 1024
+/* Option. Messages queued for a slow reader, then bytes of them; over either it is repaired. */
+#define CAPS_OUTBOX_FRAMES 256
+#define CAPS_OUTBOX_BYTES  (1 * CAPS_MIB)
+/* Option. A reader that took nothing for this long is gone in all but name. */
+#define CAPS_STALL_MS 30000
+/* Option. Keep-alive: below the 60 s idle limit of common proxies. */
+#define CAPS_PING_MS 30000
+/* Pings without a pong before the connection is given up: one may be lost to a sleeping laptop. */
+#define CAPS_PINGS_MISSED 2
+/* A peer that was sent a close frame has this long to answer it (RFC 6455 7.1.1). */
+#define CAPS_CLOSE_MS 3000
+
+/* What one node may hold. */
+
+/* Option. A warning is logged over the soft number; joins are refused at the hard one. */
+#define CAPS_ROOM_SOFT 100
+#define CAPS_ROOM_HARD 500
+/* Option. 5,000 idle connections cost some 50 MB, mostly in the kernel. */
+#define CAPS_CONNECTIONS 5000
+/* Option. As many rooms as connections: one document a person is the usual case. */
+#define CAPS_ROOMS 5000
+/* Threads with an event loop. More than the cores of any machine this was measured on. */
+#define CAPS_WORKERS 64
+/* Threads that keep metrics: workers, main, and a few for what comes. */
+#define CAPS_METRIC_THREADS (CAPS_WORKERS + 8)
+/* Messages waiting in a worker's mailbox; a full one is answered 429, and reading pauses at half.
+ */
+#define CAPS_MAILBOX 65536
+/* Messages a worker takes from its mailbox before it looks at its sockets again. */
+#define CAPS_MAILBOX_TURN 1024
+/* Connections the kernel holds until a worker accepts them. */
+#define CAPS_BACKLOG 1024
+/* Connections accepted in one turn, so that a storm of joins does not starve those who are in. */
+#define CAPS_ACCEPTS_TURN 64
+/* Bytes read from one socket in one turn; one buffer per worker. */
+#define CAPS_READ_BYTES (64 * CAPS_KIB)
+/* Buffers given to one write: what Linux takes at most (IOV_MAX). */
+#define CAPS_WRITE_BUFS 1024
+
+/* Documents. */
+
+/* Bytes of updates kept because what they depend on has not come. Four syncs' worth. */
+#define CAPS_PENDING_BYTES (16 * CAPS_MIB)
+/* A document over this is refused further growth: it would not fit a sync for new joiners. */
+#define CAPS_DOC_BYTES (64 * CAPS_MIB)
+/* Presence entries of one room: every participant, and those of clients that just left. */
+#define CAPS_AWARENESS_CLIENTS 2048
+/* Sum of the presence states of one room. */
+#define CAPS_AWARENESS_ROOM_BYTES (4 * CAPS_MIB)
+
+/* Time. */
+
+/* A burst's tick: long enough to merge the keystrokes of a busy room, short against 150 ms of echo
+ * that people notice. */
+#define CAPS_TICK_MS 12
+/* The tick of a worker that is short of time. */
+#define CAPS_TICK_SLOW_MS 40
+/* Option. Presence messages per room and second: cursors look smooth at 20. */
+#define CAPS_PRESENCE_HZ 20
+/* y-protocols' outdatedTimeout: clients renew every 15 s and forget others after 30. */
+#define CAPS_PRESENCE_TTL_MS 30000
+/* How long the clock of a client that left is remembered: peers remember it for ever, and what they
+ * repeat late must not bring it back. */
+#define CAPS_PRESENCE_MEMORY_MS 600000
+/* What a refusal for lack of room tells the client to wait: somebody has to leave first. */
+#define CAPS_RETRY_MS 1000
+/* Over which span a worker's load is worked out: some ticks long, so that it does not flutter. */
+#define CAPS_LOAD_SPAN_NS 200000000
+/* A room without participants is kept this long, for those who reload their page. */
+#define CAPS_ROOM_LINGER_MS 60000
+/* Option. From SIGTERM to the end, whatever happens: below the 30 s after which systemd and
+ * Kubernetes kill. */
+#define CAPS_DRAIN_MS 10000
+/* How often the process does its housekeeping: suppressed log lines, gauges. */
+#define CAPS_HOUSEKEEPING_MS 1000
+
+/* HTTP. */
+
+/* Request line: a room name percent-encoded (600) and a token (4 KiB) in the query. */
+#define CAPS_HTTP_URL_BYTES (8 * CAPS_KIB)
+/* All header fields together, and how many: browsers send some 15, cookies some KiB. */
+#define CAPS_HTTP_HEADERS_BYTES (16 * CAPS_KIB)
+#define CAPS_HTTP_HEADERS       100
+/* Request bodies: the largest is a label for a version. */
+#define CAPS_HTTP_BODY_BYTES (64 * CAPS_KIB)
+/* From accept to the end of the header fields, against slow-header attacks. */
+#define CAPS_HTTP_HEADER_MS 10000
+/* A kept-alive HTTP connection without a request. */
+#define CAPS_HTTP_IDLE_MS 15000
+/* One page: health of 5,000 rooms at some 200 bytes, or all metrics. */
+#define CAPS_HTTP_PAGE_BYTES (4 * CAPS_MIB)
+
+/* Log. */
+
+/* One line. PIPE_BUF on Linux: writes up to it are whole lines also when threads share a pipe. */
+#define CAPS_LOG_LINE_BYTES 4096
+/* One text field of a line. */
+#define CAPS_LOG_FIELD_BYTES 512
+/* Lines per second and event id for what a peer can trigger; the rest is counted. */
+#define CAPS_LOG_PER_SECOND 10
+/* Event ids under that limit: about 20 are in use. */
+#define CAPS_LOG_EVENTS 64
+
+/* Options. */
+
+/* One value: a long list of origins, or a PEM-sized secret. */
+#define CAPS_OPTION_BYTES 4096
+
+#endif
