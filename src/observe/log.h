@@ -1,0 +1,86 @@
+/* log.h: one line per event on standard error: a JSON object, or text for people.
+ *
+ * An event has a stable id, listed in docs/operations.md, and fields. Common fields: roomId, seq,
+ * userId, connectionId, latency_ms, result, errCode. Never tokens, never document text. Libraries
+ * do not log; a function logs or returns an error, not both.
+ *
+ *     log_info("ROOM-OPEN", log_str("roomId", name), log_u64("participants", n));
+ *
+ * Whatever a peer can trigger goes through log_limited.
+ *
+ * Thread: any, after log_open. A line is written by one write call; a line that standard error does
+ * not take at once is dropped, not waited for. Only log_limited takes a lock (a leaf).
+ */
+#ifndef OBSERVE_LOG_H
+#define OBSERVE_LOG_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_format { LOG_AUTO, LOG_JSON, LOG_TEXT }; /* LOG_AUTO: text on a terminal, else JSON */
+
+struct log_field {
+    const char *key; /* NULL ends a list */
+    enum { LOG_FIELD_STR, LOG_FIELD_U64, LOG_FIELD_I64, LOG_FIELD_MS, LOG_FIELD_BOOL } type;
+    union {
+        slice str;
+        uint64_t u64; /* LOG_FIELD_MS: nanoseconds */
+        int64_t i64;
+    };
+};
+
+/* Once, at start; before that lines of LOG_INFO and above are written as JSON. */
+void log_open(enum log_level, enum log_format);
+/* May be called at any time, also while others log. */
+void log_set_level(enum log_level);
+bool log_enabled(enum log_level);
+
+/* Text: cut at CAPS_LOG_FIELD_BYTES, control characters escaped, bytes that are not UTF-8 replaced.
+ * The bytes are used during the call only. */
+static inline struct log_field log_str(const char *key, slice value) {
+    return (struct log_field){.key = key, .type = LOG_FIELD_STR, .str = value};
+}
+static inline struct log_field log_text(const char *key, const char *value) {
+    return log_str(key, slice_str(value));
+}
+static inline struct log_field log_u64(const char *key, uint64_t value) {
+    return (struct log_field){.key = key, .type = LOG_FIELD_U64, .u64 = value};
+}
+static inline struct log_field log_i64(const char *key, int64_t value) {
+    return (struct log_field){.key = key, .type = LOG_FIELD_I64, .i64 = value};
+}
+/* Milliseconds with three decimals, from nanoseconds. */
+static inline struct log_field log_ms(const char *key, uint64_t ns) {
+    return (struct log_field){.key = key, .type = LOG_FIELD_MS, .u64 = ns};
+}
+static inline struct log_field log_bool(const char *key, bool value) {
+    return (struct log_field){.key = key, .type = LOG_FIELD_BOOL, .u64 = value};
+}
+/* The error's label. */
+static inline struct log_field log_err(const char *key, enum err value) {
+    return log_text(key, err_label(value));
+}
+
+#define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+#define LOG_AT(level, event, ...)                                                                  \
+    (log_enabled(level) ? log_write(level, event, LOG_FIELDS(__VA_ARGS__)) : (void)0)
+
+#define log_debug(event, ...) LOG_AT(LOG_DEBUG, event, __VA_ARGS__)
+#define log_info(event, ...)  LOG_AT(LOG_INFO, event, __VA_ARGS__)
+#define log_warn(event, ...)  LOG_AT(LOG_WARN, event, __VA_ARGS__)
+#define log_error(event, ...) LOG_AT(LOG_ERROR, event, __VA_ARGS__)
+
+/* For what a peer can trigger: at most CAPS_LOG_PER_SECOND lines per second and event; what was
+ * left out is counted, and told by a line with "suppressed" when the second is over. */
+#define log_limited(level, event, ...)                                                             \
+    (log_enabled(level) ? log_write_limited(level, event, LOG_FIELDS(__VA_ARGS__)) : (void)0)
+
+/* To be called about once a second: tells the totals of seconds that are over. */
+void log_flush_suppressed(void);
+
+/* What the macros above call. */
+void log_write(enum log_level, const char *event, const struct log_field *fields);
+void log_write_limited(enum log_level, const char *event, const struct log_field *fields);
+
+#endif

@@ -1,0 +1,179 @@
+/* Log lines: their form, their bounds, and the limit on what peers can trigger. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "limit/caps.h"
+#include "observe/log.h"
+
+/* Standard error goes into a file while a test logs. */
+static int saved = -1;
+static FILE *sink;
+static char *seen;
+
+static void capture_begin(void) {
+    sink = tmpfile();
+    assert_non_null(sink);
+    saved = dup(STDERR_FILENO);
+    assert_true(saved >= 0);
+    assert_int_equal(dup2(fileno(sink), STDERR_FILENO), STDERR_FILENO);
+}
+
+/* What was written; freed by the next call. */
+static const char *capture_end(void) {
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    assert_int_equal(close(saved), 0);
+    off_t n = lseek(fileno(sink), 0, SEEK_END);
+    free(seen);
+    seen = calloc(1, (size_t)n + 1);
+    assert_non_null(seen);
+    assert_int_equal(pread(fileno(sink), seen, (size_t)n, 0), n);
+    assert_int_equal(fclose(sink), 0);
+    return seen;
+}
+
+static size_t count(const char *text, const char *word) {
+    size_t n = 0;
+    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word)) {
+        n++;
+    }
+    return n;
+}
+
+static void a_line_is_one_json_object(void **state) {
+    (void)state;
+    log_open(LOG_INFO, LOG_JSON);
+    capture_begin();
+    log_info("TEST-EVENT", log_str("roomId", slice_str("ws:a/b")),
+             log_u64("seq", 18446744073709551615u), log_i64("delta", -5),
+             log_ms("latency_ms", 1234567), log_bool("dev", true),
+             log_err("errCode", ERR_TOO_LARGE));
+    log_warn("TEST-BARE");
+    const char *text = capture_end();
+    assert_int_equal(strncmp(text, "{\"ts\":\"20", 9), 0);
+    assert_non_null(strstr(text,
+                           "Z\",\"level\":\"info\",\"event\":\"TEST-EVENT\",\"roomId\":\"ws:a/b\","
+                           "\"seq\":18446744073709551615,\"delta\":-5,\"latency_ms\":1.234,"
+                           "\"dev\":true,\"errCode\":\"too_large\"}\n"));
+    assert_non_null(strstr(text, "\"level\":\"warn\",\"event\":\"TEST-BARE\"}\n"));
+}
+
+static void what_a_peer_sends_cannot_break_a_line(void **state) {
+    (void)state;
+    log_open(LOG_INFO, LOG_JSON);
+    capture_begin();
+    log_info("TEST",
+             log_str("v", slice_of("a\"b\\c\nd\033[31m\xff\xe2\x82\xac\xed\xa0\x80\0z", 22)));
+    const char *text = capture_end();
+    assert_int_equal(count(text, "\n"), 1);
+    assert_non_null(strstr(text, "a\\\"b\\\\c\\u000ad\\u001b[31m\xef\xbf\xbd\xe2\x82\xac"
+                                 "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\\u0000z"));
+}
+
+static void lines_are_bounded(void **state) {
+    (void)state;
+    log_open(LOG_INFO, LOG_JSON);
+    char big[2000];
+    memset(big, 'x', sizeof big);
+    slice s = slice_of(big, sizeof big);
+    capture_begin();
+    log_info("TEST", log_str("a", s), log_u64("after", 1));
+    log_info("TEST", log_str("a", s), log_str("b", s), log_str("c", s), log_str("d", s),
+             log_str("e", s), log_str("f", s), log_str("g", s), log_str("h", s), log_str("i", s));
+    const char *text = capture_end();
+    assert_non_null(strstr(text, "xxx...\",\"after\":1}\n"));
+    assert_non_null(strstr(text, "xxx...\",\"truncated\":true}\n"));
+    assert_true(strlen(text) < CAPS_LOG_LINE_BYTES + CAPS_LOG_FIELD_BYTES + 200);
+}
+
+static unsigned evaluated;
+
+static uint64_t costly(void) {
+    return ++evaluated;
+}
+
+static void what_is_filtered_costs_nothing(void **state) {
+    (void)state;
+    log_open(LOG_WARN, LOG_JSON);
+    capture_begin();
+    log_debug("TEST", log_u64("n", costly()));
+    log_info("TEST", log_u64("n", costly()));
+    log_warn("TEST", log_u64("n", costly()));
+    log_set_level(LOG_DEBUG);
+    log_debug("TEST", log_u64("n", costly()));
+    const char *text = capture_end();
+    assert_int_equal(count(text, "\n"), 2);
+    assert_int_equal(evaluated, 2);
+}
+
+static void text_is_for_people(void **state) {
+    (void)state;
+    log_open(LOG_INFO, LOG_TEXT);
+    capture_begin();
+    log_error("TEST-TEXT", log_text("roomId", "ws:a/b"), log_text("why", "two words"),
+              log_text("empty", ""));
+    const char *text = capture_end();
+    assert_non_null(strstr(text, " ERROR TEST-TEXT roomId=ws:a/b why=\"two words\" empty=\"\"\n"));
+    assert_null(strstr(text, "\033"));
+}
+
+static void *flood(void *ctx) {
+    for (int i = 0; i < 1000; i++) {
+        log_limited(LOG_WARN, "TEST-FLOOD", log_u64("i", (uint64_t)i));
+    }
+    return ctx;
+}
+
+/* The sum of all "suppressed" numbers. */
+static unsigned long suppressed_in(const char *text) {
+    unsigned long sum = 0;
+    const char *word = "\"suppressed\":";
+    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word)) {
+        sum += strtoul(at + strlen(word), NULL, 10);
+    }
+    return sum;
+}
+
+static void a_flood_is_counted_not_written(void **state) {
+    (void)state;
+    log_open(LOG_INFO, LOG_JSON);
+    capture_begin();
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, flood, NULL), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    log_limited(LOG_INFO, "TEST-OTHER");
+    /* Wait for the second to end: the flush then tells what was left out. */
+    for (int i = 0; i < 300; i++) {
+        log_flush_suppressed();
+        assert_int_equal(usleep(10000), 0);
+    }
+    const char *text = capture_end();
+    size_t written = count(text, "TEST-FLOOD\",\"i\"");
+    assert_in_range(written, CAPS_LOG_PER_SECOND, 4 * CAPS_LOG_PER_SECOND);
+    assert_int_equal(written + suppressed_in(text), 3000);
+    assert_int_equal(count(text, "TEST-OTHER\"}"), 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_one_json_object),
+        cmocka_unit_test(what_a_peer_sends_cannot_break_a_line),
+        cmocka_unit_test(lines_are_bounded),
+        cmocka_unit_test(what_is_filtered_costs_nothing),
+        cmocka_unit_test(text_is_for_people),
+        cmocka_unit_test(a_flood_is_counted_not_written),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(seen);
+    return failed;
+}
