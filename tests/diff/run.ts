@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { awarenessHistory } from './awareness.ts'
 import { defaultDriver, Driver } from './driver.ts'
 import { type Figures, noFigures, type Result, shrink, tellHistory } from './history.ts'
+import { hostileHistory } from './hostile.ts'
 import { mix } from './random.ts'
 
 /** Histories told at the same time, so that the pipe carries large batches. */
@@ -41,8 +42,9 @@ const options = parseArgs({
 
 async function tell (seed: number, driver: Driver | null): Promise<Result> {
   const result = await tellHistory(seed, driver)
-  if (result.failure === null && driver !== null && seed % 4 === 0) {
-    result.failure = await awarenessHistory(seed, driver)
+  if (driver !== null) {
+    result.failure ??= seed % 4 === 0 ? await awarenessHistory(seed, driver) : null
+    result.failure ??= seed % 2 === 0 ? await hostileHistory(seed, driver) : null
   }
   return result
 }
@@ -56,7 +58,9 @@ function add (to: Figures, more: Figures): void {
 async function describe (seed: number, result: Result, driver: Driver | null): Promise<string> {
   const lines = [`FAILED history ${seed} (replay: --seed ${seed}) of ${result.steps} steps`,
     cut(result.failure?.message ?? '')]
-  if (driver !== null && result.failure?.what !== 'awareness') {
+  if (result.failure !== null && result.failure.trace.length > 0) {
+    lines.push('after:', ...result.failure.trace.map(line => `  ${line}`))
+  } else if (driver !== null && result.failure?.what.startsWith('awareness') !== true) {
     const small = await shrink(seed, driver, result.steps, shrinkMs)
     if (small.failure !== null) {
       lines.push(`shrunk to ${small.kept} steps:`, small.failure.message, 'after:',

@@ -1,0 +1,162 @@
+// Updates no Yjs client would write, told to yjs and to libyata in the same order: neighbours that are
+// not adjacent, parents that are no types, gaps, overlaps, garbage where items are expected.
+//
+// Promised: what both accept has the same effect, byte for byte, as long as nothing is pending. (That
+// all orders of arrival agree is not promised: for such updates yjs does not keep that either.)
+// libyata may be stricter: it refuses what makes yjs throw half-way, and it drops blocks of length
+// zero; the first is checked, the second is not generated.
+
+import * as Y from 'yjs'
+import type { Driver } from './driver.ts'
+import { any, deleted, type Deletion, gc, type Id, json, raw, type Section, skip, type Struct, text, type, update } from './handmade.ts'
+import { hex, isPending, Mismatch, plainDoc } from './history.ts'
+import { mix, Random, randomAny, randomText } from './random.ts'
+
+type Place = Pick<Struct, 'origin' | 'right' | 'parent' | 'sub' | 'bits'>
+
+const clientIds = [1, 2, 3, 4294967296, Number.MAX_SAFE_INTEGER]
+
+class Writer {
+  readonly doc = plainDoc()
+
+  constructor (private readonly rnd: Random) {}
+
+  private clock (client: number): number {
+    return Y.getState(this.doc.store, client)
+  }
+
+  private item (): Y.Item | null {
+    const items = [...this.doc.store.clients.values()].flat().filter(s => s instanceof Y.Item) as Y.Item[]
+    return items.length === 0 ? null : this.rnd.pick(items)
+  }
+
+  private idIn (s: Y.Item | Y.GC): Id {
+    return [s.id.client, s.id.clock + this.rnd.int(0, s.length - 1)]
+  }
+
+  /** An id that is known, or of this very update, or of nobody. */
+  private anyId (client: number, clock: number): Id {
+    const known = [...this.doc.store.clients.values()].flat() as Array<Y.Item | Y.GC>
+    if (known.length > 0 && this.rnd.chance(0.9)) {
+      return this.idIn(this.rnd.pick(known))
+    }
+    return clock > 0 && this.rnd.chance(0.8)
+      ? [client, this.rnd.int(0, clock - 1)]
+      : [this.rnd.pick(clientIds.filter(c => c !== client)), this.rnd.int(0, 3)]
+  }
+
+  private place (client: number, clock: number): Place {
+    const { rnd } = this
+    const left = this.item()
+    return rnd.weighted<() => Place>([
+      [3, () => ({ parent: rnd.pick(['text', 'array', 'xml']) })],
+      [3, () => ({ parent: 'map', sub: rnd.pick(['a', 'b']) })],
+      [2, () => ({ parent: this.anyId(client, clock) })],
+      [2, () => ({ parent: this.anyId(client, clock), sub: rnd.pick(['a', 'b']) })],
+      [2, () => ({ origin: this.anyId(client, clock), bits: rnd.chance(0.5) ? 0x20 : 0 })],
+      [1, () => ({ right: this.anyId(client, clock) })],
+      [1, () => ({ origin: this.anyId(client, clock), right: this.anyId(client, clock) })],
+      [12, () => { // neighbours in one list, in order, not always adjacent
+        if (left === null) {
+          return { parent: 'text' }
+        }
+        let right = left.right
+        for (let n = rnd.int(0, 3); n > 0 && right !== null && rnd.chance(0.4); n--) {
+          right = right.right
+        }
+        const origin: Id = right === left.right
+          ? [left.id.client, left.id.clock + left.length - 1]
+          : this.idIn(left)
+        return right === null ? { origin } : { origin, right: [right.id.client, right.id.clock] }
+      }]
+    ])()
+  }
+
+  private struct (client: number, clock: number): { struct: Struct, length: number } {
+    const { rnd } = this
+    const at = this.place(client, clock)
+    const n = rnd.int(1, 4)
+    const with_ = (s: Struct): Struct => ({ ...s, bits: at.bits })
+    return rnd.weighted<() => { struct: Struct, length: number }>([
+      [8, () => { const s = Buffer.from(randomText(rnd, 4)).toString(); return { struct: with_(text(s, at)), length: s.length } }],
+      [4, () => ({ struct: with_(any(Array.from({ length: n }, () => randomAny(rnd)), at)), length: n })],
+      [1, () => ({ struct: with_(json(Array.from({ length: n }, (_, i) => `${i}`), at)), length: n })],
+      [1, () => ({ struct: with_(deleted(n, at)), length: n })],
+      [1, () => ({ struct: gc(n), length: n })],
+      [1, () => ({ struct: skip(n), length: n })],
+      [4, () => ({ struct: with_(type(rnd.pick([0, 1, 2, 4, 6]), at)), length: 1 })],
+      [1, () => ({ struct: with_(type(rnd.pick([3, 5]), at, 'p')), length: 1 })],
+      [1, () => ({ struct: with_(raw(3, [1, 255], at)), length: 1 })],
+      [1, () => ({ struct: with_(raw(5, [2, 0x7b, 0x7d], at)), length: 1 })],
+      [2, () => ({ struct: with_(raw(6, [1, 0x62, 4, ...Buffer.from(rnd.pick(['true', 'null']))], at)), length: 1 })]
+    ])()
+  }
+
+  private section (client: number): Section {
+    const { rnd } = this
+    let clock = Math.max(0, this.clock(client) + rnd.weighted([[20, 0], [1, -1], [1, -3], [1, 1]]))
+    const section: Section = { client, clock, structs: [] }
+    for (let n = rnd.int(1, 4); n > 0; n--) {
+      const { struct, length } = this.struct(client, clock)
+      section.structs.push(struct)
+      clock += length
+    }
+    return section
+  }
+
+  update (): Uint8Array {
+    const { rnd } = this
+    const clients = rnd.shuffled(clientIds).slice(0, rnd.weighted([[6, 1], [2, 2], [1, 0]]))
+    const deletions: Deletion[] = []
+    if (clients.length === 0 || rnd.chance(0.2)) {
+      deletions.push({
+        client: rnd.pick(clientIds),
+        ranges: Array.from({ length: rnd.int(1, 3) }, () => [rnd.int(0, 12), rnd.int(1, 4)])
+      })
+    }
+    return update(clients.map(client => this.section(client)), deletions)
+  }
+}
+
+function apply (doc: Y.Doc, u: Uint8Array): boolean {
+  try {
+    Y.applyUpdate(doc, u)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export async function hostileHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
+  const rnd = new Random(mix(seed, 0x405))
+  const writer = new Writer(rnd)
+  const yata = driver.doc()
+  const trace: string[] = ['A new']
+  const fail = (step: number, what: string, expected: string, got: string): Mismatch =>
+    new Mismatch(step, `hostile: ${what}`, expected, got, trace)
+  for (let step = 1; step <= 20; step++) {
+    const u = writer.update()
+    trace.push(`A apply ${hex(u)}`)
+    if (!apply(writer.doc, u)) {
+      // yjs threw half-way: libyata may do as it likes, whole or not at all
+      const before = hex(await yata.encodeState())
+      const refused = await yata.apply(u).then(() => false, () => true)
+      if (refused && hex(await yata.encodeState()) !== before) {
+        return fail(step, 'refused, but not undone', before, hex(await yata.encodeState()))
+      }
+      break
+    }
+    if (await yata.apply(u).then(() => false, () => true)) {
+      break // stricter than yjs
+    }
+    if (!isPending(writer.doc)) {
+      const state = hex(Y.encodeStateAsUpdate(writer.doc))
+      const got = hex(await yata.encodeState())
+      if (got !== state) {
+        return fail(step, 'state', state, got)
+      }
+    }
+  }
+  yata.free()
+  return null
+}
