@@ -1,0 +1,149 @@
+/* server.ts: runs the built server as its own process, on a port of its own choice, and ends it as
+ * an operator would: SIGTERM, exit code 0, nothing to report for the sanitizers.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { happened, until } from "./wait.ts";
+
+export interface Exit {
+    code: number | null;
+    signal: NodeJS.Signals | null;
+}
+
+const SANITIZER = /(ERROR|WARNING): (Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:/;
+
+/* A log that fills the memory of the test would hide what it tests. */
+const LOG_LINES_KEPT = 20_000;
+
+export class Server {
+    readonly log: string[] = [];
+    readonly args: string[];
+    port = 0;
+    exit: Exit | undefined;
+    private readonly child: ChildProcess;
+    private report: string[] = [];
+
+    private constructor(program: string, args: string[]) {
+        this.args = args;
+        const env: NodeJS.ProcessEnv = { ...process.env };
+        for (const name of Object.keys(env)) {
+            if (name.startsWith("COLLAB_")) {
+                delete env[name]; /* options of the shell are not options of the test */
+            }
+        }
+        this.child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
+        this.child.on("exit", (code, signal) => {
+            this.exit = { code, signal };
+            happened();
+        });
+        this.child.on("error", (e) => {
+            this.log.push(String(e));
+            this.exit ??= { code: null, signal: null };
+            happened();
+        });
+        createInterface({ input: this.child.stdout! }).on("line", (line) => {
+            const ready = /^collabd listening on http:\/\/[^ ]*:(\d+)/.exec(line);
+            if (ready) {
+                this.port = Number(ready[1]);
+            }
+            happened();
+        });
+        createInterface({ input: this.child.stderr! }).on("line", (line) => this.take(line));
+    }
+
+    private take(line: string): void {
+        if (SANITIZER.test(line) || this.report.length > 0) {
+            this.report.push(line);
+        }
+        this.log.push(line);
+        if (this.log.length > LOG_LINES_KEPT) {
+            this.log.splice(0, LOG_LINES_KEPT / 2);
+        }
+        happened();
+    }
+
+    /** Starts it and waits for its ready line. */
+    static async start(program: string, flags: string[] = []): Promise<Server> {
+        if (!existsSync(program)) {
+            throw new Error(`no server at ${program}: build it first`);
+        }
+        const args = ["--dev", "--host", "127.0.0.1", "--port", "0", "--log-format", "json", ...flags];
+        const server = new Server(program, args);
+        try {
+            await until(() => server.port > 0 || server.exit !== undefined, "the ready line", 10_000);
+            if (server.port === 0) {
+                throw new Error("it ended before it was ready");
+            }
+        } catch (e) {
+            server.kill();
+            throw new Error(`server ${args.join(" ")}: ${(e as Error).message}\n${server.tail()}`);
+        }
+        return server;
+    }
+
+    get pid(): number {
+        return this.child.pid!;
+    }
+
+    http(path: string): string {
+        return `http://127.0.0.1:${this.port}${path}`;
+    }
+
+    ws(path: string): string {
+        return `ws://127.0.0.1:${this.port}${path}`;
+    }
+
+    signal(name: NodeJS.Signals): void {
+        this.child.kill(name);
+    }
+
+    /** Its last words, for the report of a failed test. */
+    tail(lines = 12): string {
+        return this.log.slice(-lines).map((l) => `    | ${l.slice(0, 400)}`).join("\n");
+    }
+
+    /** SIGTERM, and the promise of a clean end: exit code 0 in time, no sanitizer report. */
+    async stop(ms = 12_000): Promise<void> {
+        try {
+            if (!this.exit) {
+                this.child.kill("SIGTERM");
+            }
+            await until(() => this.exit !== undefined, "the server's exit after SIGTERM", ms);
+        } finally {
+            this.kill();
+        }
+        this.assertClean();
+    }
+
+    assertClean(): void {
+        if (this.report.length > 0) {
+            throw new Error(`sanitizer report:\n${this.report.slice(0, 60).join("\n")}`);
+        }
+        if (this.exit?.code !== 0) {
+            throw new Error(
+                `the server ended with code ${this.exit?.code} signal ${this.exit?.signal}\n${this.tail()}`,
+            );
+        }
+    }
+
+    /** Last resort, for a server that did not stop: only ever our own child. */
+    kill(): void {
+        if (!this.exit) {
+            this.child.kill("SIGKILL");
+        }
+    }
+
+    /** A sample of the metrics page, summed over its labels (or of those that match). */
+    async metric(name: string, labels = ""): Promise<number> {
+        const page = await (await fetch(this.http("/metrics"))).text();
+        let sum = 0;
+        for (const line of page.split("\n")) {
+            const m = /^([a-zA-Z_:][\w:]*)(\{[^}]*\})? (\S+)/.exec(line);
+            if (m && m[1] === name && (m[2] ?? "").includes(labels)) {
+                sum += Number(m[3]);
+            }
+        }
+        return sum;
+    }
+}

@@ -1,0 +1,77 @@
+/* wait.ts: waiting without sleeping. Whatever happens in the tests (a frame arrives, a socket
+ * closes, the server writes a line) is reported by `happened()`, and `until` looks at its condition
+ * again. A deadline bounds every wait and says what was awaited.
+ *
+ * Deadlines are stretched by `slowness`: sanitizer builds take several times as long.
+ */
+
+const watchers = new Set<() => void>();
+
+/** Factor for all deadlines; the runner sets it from the build it drives. */
+export const pace = { slowness: 1 };
+
+/** Tells all waiters that something changed. */
+export function happened(): void {
+    for (const look of [...watchers]) {
+        look();
+    }
+}
+
+export class DeadlineError extends Error {}
+
+/** Resolves when `condition` holds, looked at after every event; rejects at the deadline. */
+export function until(condition: () => boolean, what: string, ms = 10_000): Promise<void> {
+    if (condition()) {
+        return Promise.resolve();
+    }
+    const limit = ms * pace.slowness;
+    return new Promise((resolve, reject) => {
+        const end = (settle: () => void): void => {
+            watchers.delete(look);
+            clearTimeout(timer);
+            settle();
+        };
+        const look = (): void => {
+            try {
+                if (condition()) {
+                    end(resolve);
+                }
+            } catch (e) {
+                end(() => reject(e as Error));
+            }
+        };
+        const timer = setTimeout(() => {
+            end(() => reject(new DeadlineError(`waited ${limit} ms in vain: ${what}`)));
+        }, limit);
+        watchers.add(look);
+    });
+}
+
+/** The promise's value, or an error at the deadline that says what was awaited. */
+export function within<T>(promise: Promise<T>, what: string, ms = 10_000): Promise<T> {
+    const limit = ms * pace.slowness;
+    let timer: NodeJS.Timeout;
+    const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => {
+            reject(new DeadlineError(`waited ${limit} ms in vain: ${what}`));
+        }, limit);
+    });
+    return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** A pause that is part of what is tested (typing speed, a reader that reads nothing for a while),
+ * never a substitute for waiting. */
+export function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** For what can only be asked, not heard (a metrics page): asks again until it holds. */
+export async function poll(ask: () => Promise<boolean>, what: string, ms = 10_000): Promise<void> {
+    const deadline = performance.now() + ms * pace.slowness;
+    while (!(await ask())) {
+        if (performance.now() > deadline) {
+            throw new DeadlineError(`asked for ${ms * pace.slowness} ms in vain: ${what}`);
+        }
+        await pause(25);
+    }
+}
