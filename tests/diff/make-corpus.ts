@@ -75,8 +75,10 @@ function updates (state: Uint8Array): Map<string, Uint8Array> {
   files.set('merged', Y.mergeUpdates(some.slice(0, 5)))
   files.set('gap', Y.mergeUpdates(some.slice(5, 9)))
   files.set('tail', Y.diffUpdate(state, Y.encodeStateVector(new Map([[1, 5], [2, 3]]))))
-  const sorted = [...files].sort((a, b) => a[1].length - b[1].length)
-  return new Map(sorted.slice(0, maxSeeds))
+  const edits = [...files].filter(([name]) => name.startsWith('edit'))
+    .sort((a, b) => a[1].length - b[1].length)
+  edits.slice(maxSeeds - (files.size - edits.length)).forEach(([name]) => files.delete(name))
+  return files
 }
 
 function stateVectors (state: Uint8Array): Map<string, Uint8Array> {
