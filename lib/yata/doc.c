@@ -1,0 +1,192 @@
+/* doc.c: the life of a document and of its transactions.
+ *
+ * See doc.h for how a document lies in memory, apply.c for what happens to an update. A transaction
+ * ends here: what it deleted is collected, what belongs together is merged, and if somebody wants
+ * to know, the change is encoded (yjs 13.6 Transaction.js cleanupTransactions).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "doc.h"
+
+#define SCRATCH_KEPT                                                                               \
+    1024                /* structs; what a large update needed is not kept for the next small one */
+#define SLACK_KEPT 4096 /* elements reserved for an update and not needed */
+
+struct yata_doc *yata_doc_new(const struct yata_options *options) {
+    struct yatai_mem mem = yatai_mem_libc();
+    if (options && options->realloc_fn) {
+        mem.realloc_fn = options->realloc_fn;
+        mem.ctx = options->alloc_ctx;
+    }
+    struct yata_doc *doc = yatai_mem_resize(&mem, NULL, 0, sizeof *doc);
+    if (!doc) {
+        return NULL;
+    }
+    memset(doc, 0, sizeof *doc);
+    doc->mem = mem;
+    if (options) {
+        doc->options = *options;
+    }
+    doc->sorted = true;
+    return doc;
+}
+
+static void drop_scratch(struct yata_doc *doc) {
+    yatai_update_fini(&doc->update, &doc->mem);
+    yatai_update_fini(&doc->waiting, &doc->mem);
+    yatai_plan_fini(&doc->plan, &doc->mem);
+    yatai_plan_fini(&doc->plan_waiting, &doc->mem);
+    YATAI_VEC_FREE(&doc->mem, &doc->wanted);
+}
+
+void yata_doc_free(struct yata_doc *doc) {
+    if (!doc) {
+        return;
+    }
+    drop_scratch(doc);
+    yatai_store_fini(doc);
+    yatai_out_fini(&doc->pending.update);
+    YATAI_VEC_FREE(&doc->mem, &doc->pending.missing);
+    YATAI_VEC_FREE(&doc->mem, &doc->pending.ranges);
+    YATAI_VEC_FREE(&doc->mem, &doc->items);
+    YATAI_VEC_FREE(&doc->mem, &doc->types);
+    YATAI_VEC_FREE(&doc->mem, &doc->entries);
+    YATAI_VEC_FREE(&doc->mem, &doc->buckets);
+    YATAI_VEC_FREE(&doc->mem, &doc->heap);
+    YATAI_VEC_FREE(&doc->mem, &doc->touched);
+    YATAI_VEC_FREE(&doc->mem, &doc->deleted);
+    YATAI_VEC_FREE(&doc->mem, &doc->merges);
+    YATAI_VEC_FREE(&doc->mem, &doc->vector);
+    struct yatai_mem mem = doc->mem;
+    yatai_mem_resize(&mem, doc, sizeof *doc, 0);
+}
+
+/* ---- transactions --------------------------------------------------------------------------- */
+
+void yata_begin(struct yata_doc *doc) {
+    doc->open = true;
+    doc->txn++;
+}
+
+static void merge_all(struct yata_doc *doc) {
+    for (uint32_t slot = 1; slot < doc->clients.n; slot++) {
+        if (doc->clients.v[slot].clock > 0) {
+            yatai_items_merge(doc, slot, 0, doc->clients.v[slot].clock);
+        }
+    }
+}
+
+static void merge_touched(struct yata_doc *doc) {
+    if (doc->merges_lost || doc->spans_lost) {
+        merge_all(doc);
+        return;
+    }
+    for (size_t i = 0; i < doc->deleted.n; i++) {
+        const struct yatai_span *span = &doc->deleted.v[i];
+        yatai_items_merge(doc, span->slot, span->clock, span->len);
+    }
+    for (size_t i = 0; i < doc->touched.n; i++) {
+        const struct yatai_client *c = &doc->clients.v[doc->touched.v[i]];
+        if (c->fresh != UINT32_MAX) {
+            yatai_items_merge(doc, doc->touched.v[i], c->fresh, c->clock - c->fresh);
+        }
+    }
+    for (size_t i = 0; i < doc->merges.n; i++) {
+        const struct yatai_span *span = &doc->merges.v[i];
+        yatai_items_merge(doc, span->slot, span->clock, span->len);
+    }
+}
+
+/* Gives back what a large update reserved and did not use. */
+#define TRIM(doc, vec)                                                                             \
+    do {                                                                                           \
+        if ((vec)->cap > (vec)->n + (vec)->n / 2 + SLACK_KEPT) {                                   \
+            size_t to_ = (vec)->n + (vec)->n / 8 + 1;                                              \
+            void *p_ = yatai_mem_resize(&(doc)->mem, (vec)->v, (vec)->cap * sizeof *(vec)->v,      \
+                                        to_ * sizeof *(vec)->v);                                   \
+            if (p_) {                                                                              \
+                (vec)->v = p_;                                                                     \
+                (vec)->cap = to_;                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+static void settle(struct yata_doc *doc) {
+    yatai_spans_normalise(doc->deleted.v, &doc->deleted.n);
+    yatai_collect(doc);
+    merge_touched(doc);
+    yatai_heap_compact(doc);
+    TRIM(doc, &doc->items);
+    TRIM(doc, &doc->heap);
+    TRIM(doc, &doc->types);
+    TRIM(doc, &doc->entries);
+}
+
+static void close_transaction(struct yata_doc *doc) {
+    doc->touched.n = doc->deleted.n = doc->merges.n = 0;
+    doc->spans_lost = doc->merges_lost = false;
+    TRIM(doc, &doc->touched);
+    TRIM(doc, &doc->deleted);
+    TRIM(doc, &doc->merges);
+    doc->open = false;
+}
+
+enum yata_status yata_commit(struct yata_doc *doc, struct yata_bytes *ret_update) {
+    enum yata_status status = YATA_OK;
+    bool lost = doc->spans_lost;
+    settle(doc);
+    if (ret_update && lost) {
+        status = YATA_NOMEM;
+    } else if (ret_update) {
+        struct yatai_mem libc = yatai_mem_libc();
+        struct yatai_out out = {.mem = &libc};
+        if (doc->touched.n > 0 || doc->deleted.n > 0) {
+            yatai_write_transaction(&out, doc);
+        }
+        status = yatai_out_give(&out, ret_update);
+    }
+    close_transaction(doc);
+    return status;
+}
+
+enum yata_status yata_apply(struct yata_doc *doc, const uint8_t *update, size_t n,
+                            struct yata_applied *ret_applied, struct yata_error *ret_error) {
+    bool own = !doc->open;
+    enum yata_status status =
+        yatai_update_read(&doc->update, &doc->mem, update, n, doc->options.max_depth, ret_error);
+    if (status == YATA_OK) {
+        if (own) {
+            yata_begin(doc);
+        }
+        status = yatai_apply_read(doc, ret_applied, ret_error);
+        if (own) {
+            settle(doc);
+            close_transaction(doc);
+        }
+    }
+    if (doc->update.refs.cap > SCRATCH_KEPT || doc->update.ranges.cap > SCRATCH_KEPT ||
+        doc->waiting.refs.cap > 0) {
+        drop_scratch(doc);
+    }
+    return status;
+}
+
+void yata_stats(const struct yata_doc *doc, struct yata_stats *ret) {
+    *ret = (struct yata_stats){
+        .structs = doc->struct_count,
+        .types = doc->type_count,
+        .memory_bytes = doc->mem.used_bytes,
+        .pending_bytes = doc->pending.update.n,
+    };
+    for (size_t i = 1; i < doc->clients.n; i++) {
+        ret->clients += doc->clients.v[i].clock > 0;
+    }
+    if (doc->pending.ranges.n > 0) {
+        struct yatai_mem libc = yatai_mem_libc();
+        struct yatai_out out = {.mem = &libc};
+        yatai_ranges_write(&out, &doc->pending.ranges);
+        ret->pending_bytes += out.n;
+        yatai_out_fini(&out);
+    }
+}

@@ -1,0 +1,336 @@
+/* doc.h: the inside of a document.
+ *
+ * Structs are records of 48 bytes in one array and know each other by index ("handle"; 0 is none).
+ * Clients are interned: a slot stands for the 53-bit id (0 is none). Payloads lie in one heap of
+ * bytes and are known by offset. Each client has a sorted index from clock to handle, in leaves, so
+ * that a split moves at most one leaf.
+ *
+ * Nothing here fails half-way: yatai_doc_reserve makes room for all that an update can need, and
+ * what it cannot foresee (long cascades of deletions, joining texts) has a way to go on without.
+ *
+ * Thread: that of the document. Memory: the document owns all.
+ */
+#ifndef YATA_DOC_H
+#define YATA_DOC_H
+
+#include "update.h"
+
+/* The low byte of `who`: kind and flags of a struct. */
+#define YATAI_KIND_MASK  0x0fu
+#define YATAI_F_DELETED  0x10u
+#define YATAI_F_NOW      0x20u /* deleted in the open transaction */
+#define YATAI_F_MAP      0x40u /* a value in a map: `home` is an entry, not a type */
+#define YATAI_F_SUBST    0x80u /* text holds YATAI_TEXT_SUBST */
+#define YATAI_SLOT_SHIFT 8
+#define YATAI_SLOT_MAX   ((UINT32_C(1) << 24) - 1)
+
+struct yatai_item {
+    uint32_t clock;
+    uint32_t len;
+    uint32_t left, right; /* neighbours in the list; `right` chains free records */
+    uint32_t origin_slot, origin_clock;
+    uint32_t right_slot, right_clock; /* right origin */
+    uint32_t home;                    /* type, or entry of a map */
+    uint32_t who;                     /* slot, flags, kind; 0: free record */
+    uint32_t content;                 /* heap offset; for a type its handle */
+    uint32_t content_bytes;
+};
+
+_Static_assert(sizeof(struct yatai_item) == 48, "the record that memory use is made of");
+
+/* A shared type: a root type (item 0) or the content of an item. */
+struct yatai_type {
+    uint32_t item;
+    uint32_t start;   /* first struct of the list */
+    uint32_t entries; /* keys of the map, chained by next_in_type */
+    uint32_t root;    /* the entry with the name of a root type */
+    uint32_t name;    /* heap offset: the name of a nested type, as on the wire */
+    uint32_t name_bytes;
+    uint32_t next; /* work list of deletion and collection; chain of free records */
+    uint8_t type_ref;
+    bool live;
+};
+
+/* One key of a map, or (type 0) the name of a root type. */
+struct yatai_entry {
+    uint32_t type;
+    uint32_t key; /* heap offset */
+    uint32_t key_bytes;
+    uint32_t hash;
+    uint32_t leftmost; /* ends of the list of values */
+    uint32_t current;  /* rightmost: the value; for a root name the type */
+    uint32_t next_in_type;
+    uint32_t next_in_bucket; /* chains free records, too */
+};
+
+struct yatai_place {
+    uint32_t clock;
+    uint32_t item;
+};
+
+struct yatai_leaf {
+    struct yatai_place *place;
+    uint32_t first; /* clock of the first place */
+    uint16_t n, cap;
+};
+
+struct yatai_client {
+    uint64_t id;
+    struct yatai_leaf *leaf;
+    uint32_t leaf_count, leaf_cap;
+    uint32_t clock;            /* everything below is known */
+    uint32_t hit_leaf, hit_at; /* where the last search ended */
+    uint32_t want;             /* while reserving: places it may need */
+    uint32_t struct_count;
+    uint32_t txn;    /* number of the transaction that touched it last */
+    uint32_t before; /* its clock before that */
+    uint32_t fresh;  /* first clock of a struct added in it, or UINT32_MAX */
+};
+
+/* A range of deleted clocks of the open transaction, or a place to try to merge at. */
+struct yatai_span {
+    uint32_t slot;
+    uint32_t clock;
+    uint32_t len;
+};
+
+/* The lowest clock that waiting structs need of a client. */
+struct yatai_missing {
+    uint64_t client;
+    uint64_t clock; /* plus one: 0 stands for -1 */
+};
+
+/* What cannot be applied yet. */
+struct yatai_pending {
+    struct yatai_out update; /* structs, with an empty delete set; n 0 when there are none */
+    YATAI_VEC(struct yatai_missing) missing;
+    yatai_ranges ranges; /* deletions; by client descending and clock, disjoint */
+};
+
+/* The order in which the structs of an update are integrated, and where the rest of each section
+ * starts that has to wait. */
+struct yatai_step {
+    uint32_t section, ref;
+};
+
+struct yatai_plan {
+    YATAI_VEC(struct yatai_step) order;
+    YATAI_VEC(uint32_t) stack; /* refs, with their sections */
+    YATAI_VEC(uint32_t) rest;  /* sections; their `next` tells from which struct on */
+    YATAI_VEC(struct yatai_missing) missing;
+    bool known; /* some structs are known already and were left out */
+};
+
+struct yata_doc {
+    struct yatai_mem mem;
+    struct yata_options options;
+
+    YATAI_VEC(struct yatai_item) items;
+    uint32_t free_item;
+    YATAI_VEC(struct yatai_type) types;
+    uint32_t free_type;
+    size_t type_count;
+    YATAI_VEC(struct yatai_entry) entries;
+    uint32_t free_entry;
+    size_t entry_count;
+    YATAI_VEC(uint32_t) buckets; /* of entries; a power of two */
+
+    YATAI_VEC(struct yatai_client) clients;
+    YATAI_VEC(uint32_t) client_hash; /* slots; a power of two */
+    uint32_t last_client;            /* slot that was looked up last */
+    YATAI_VEC(uint32_t) by_id;       /* slots, by id descending when `sorted` */
+    bool sorted;
+
+    YATAI_VEC(uint8_t) heap;
+    size_t heap_live;                      /* bytes that structs, names and keys use */
+    size_t heap_owed;                      /* bytes promised to the update that is being applied */
+    YATAI_VEC(struct yatai_place *) spare; /* empty leaves */
+    size_t spare_owed;
+    size_t struct_count;
+
+    bool open;                   /* in a transaction */
+    uint32_t txn;                /* its number */
+    bool spans_lost;             /* a range was not noted for lack of memory; look at YATAI_F_NOW */
+    bool merges_lost;            /* likewise a place to merge */
+    YATAI_VEC(uint32_t) touched; /* slots with a new clock */
+    YATAI_VEC(struct yatai_span) deleted;
+    YATAI_VEC(struct yatai_span) merges;
+
+    struct yatai_pending pending;
+    struct yatai_update update, waiting; /* scratch: the update, and what waited before */
+    struct yatai_plan plan, plan_waiting;
+    YATAI_VEC(uint32_t) wanted; /* scratch: slots with want > 0 */
+    YATAI_VEC(struct yata_clock) vector;
+    bool old;         /* the update that is being applied has something that is known */
+    uint64_t deletes; /* counts structs that were deleted */
+};
+
+/* ---- apply.c -------------------------------------------------------------------------------- */
+
+/* Applies the update in doc->update, inside a transaction. */
+enum yata_status yatai_apply_read(struct yata_doc *, struct yata_applied *ret_applied,
+                                  struct yata_error *ret_error);
+
+/* ---- store.c: clients and their indexes ----------------------------------------------------- */
+
+struct yatai_pos {
+    uint32_t leaf, at;
+};
+
+#define YATAI_LEAF_MAX 128
+
+uint32_t yatai_client_find(struct yata_doc *, uint64_t id);
+/* The slot of a client, made if new; 0 when memory is out. */
+uint32_t yatai_client_intern(struct yata_doc *, uint64_t id);
+/* Sorts slots by the ids of their clients, descending. */
+void yatai_slots_sort(const struct yata_doc *, uint32_t *slots, size_t n);
+/* Makes by_id sorted. The cache of a document that is otherwise not changed. */
+void yatai_clients_sort(const struct yata_doc *);
+/* Room for `want` more places in each wanted client. */
+bool yatai_index_reserve(struct yata_doc *, struct yatai_client *, uint32_t want);
+void yatai_index_trim(struct yata_doc *);
+/* Where the struct with a known clock is. */
+struct yatai_pos yatai_index_find(struct yatai_client *, uint32_t clock);
+void yatai_index_append(struct yata_doc *, struct yatai_client *, uint32_t clock, uint32_t item);
+void yatai_index_insert_after(struct yata_doc *, struct yatai_client *, struct yatai_pos,
+                              uint32_t clock, uint32_t item);
+void yatai_index_remove(struct yata_doc *, struct yatai_client *, struct yatai_pos);
+void yatai_store_fini(struct yata_doc *);
+
+static inline bool yatai_pos_next(const struct yatai_client *c, struct yatai_pos *pos) {
+    if (++pos->at < c->leaf[pos->leaf].n) {
+        return true;
+    }
+    pos->at = 0;
+    return ++pos->leaf < c->leaf_count;
+}
+
+static inline uint32_t yatai_pos_item(const struct yatai_client *c, struct yatai_pos pos) {
+    return c->leaf[pos.leaf].place[pos.at].item;
+}
+
+/* The last struct of a client, or 0. */
+static inline uint32_t yatai_client_tail(const struct yatai_client *c) {
+    if (c->leaf_count == 0) {
+        return 0;
+    }
+    const struct yatai_leaf *leaf = &c->leaf[c->leaf_count - 1];
+    return leaf->place[leaf->n - 1].item;
+}
+
+/* ---- heap.c: payloads ----------------------------------------------------------------------- */
+
+/* Room for `bytes` more; counts them as promised. */
+bool yatai_heap_reserve(struct yata_doc *, size_t bytes);
+/* Stores bytes for which room was reserved; `guard`: anything but text and `any`. */
+uint32_t yatai_heap_add(struct yata_doc *, const uint8_t *p, size_t n, bool guard);
+/* Makes [at, at + n) and the bytes [more, more + more_n) of the heap one; *at may change. False
+ * when memory is out. */
+bool yatai_heap_join(struct yata_doc *, uint32_t *at, uint32_t n, uint32_t more, uint32_t more_n);
+/* The same with bytes from outside. */
+bool yatai_heap_extend(struct yata_doc *, uint32_t *at, uint32_t n, const uint8_t *more,
+                       uint32_t more_n);
+/* Drops the waste when there is much of it and memory allows. */
+void yatai_heap_compact(struct yata_doc *);
+
+/* ---- types.c: types, map entries, root names ------------------------------------------------ */
+
+bool yatai_types_reserve(struct yata_doc *, size_t types, size_t entries);
+uint32_t yatai_type_new(struct yata_doc *, uint32_t item, unsigned type_ref);
+void yatai_type_drop(struct yata_doc *, uint32_t type);
+/* The entry of a key (type 0: of a root name), made if new. Room was reserved. */
+uint32_t yatai_entry_get(struct yata_doc *, uint32_t type, const uint8_t *key, uint32_t n);
+uint32_t yatai_root_get(struct yata_doc *, const uint8_t *name, uint32_t n);
+
+/* ---- item.c: structs ------------------------------------------------------------------------ */
+
+uint32_t yatai_item_new(struct yata_doc *);
+void yatai_item_drop(struct yata_doc *, uint32_t item);
+/* The struct that holds a known id; the two others split it if need be so that it ends, or starts,
+ * at that id (collected structs stay whole). */
+uint32_t yatai_item_at(struct yata_doc *, uint32_t slot, uint32_t clock);
+uint32_t yatai_item_ending(struct yata_doc *, uint32_t slot, uint32_t clock);
+uint32_t yatai_item_starting(struct yata_doc *, uint32_t slot, uint32_t clock);
+/* Splits the struct at `pos`, `units` after its start; returns the right half. */
+uint32_t yatai_item_split(struct yata_doc *, struct yatai_client *, struct yatai_pos,
+                          uint32_t units);
+/* Merges what can be merged among the structs that touch [clock, clock + len] of a client. */
+void yatai_items_merge(struct yata_doc *, uint32_t slot, uint32_t clock, uint32_t len);
+
+static inline struct yatai_item *yatai_item(const struct yata_doc *doc, uint32_t item) {
+    return &doc->items.v[item];
+}
+
+static inline unsigned yatai_kind(const struct yatai_item *it) {
+    return it->who & YATAI_KIND_MASK;
+}
+
+static inline uint32_t yatai_slot(const struct yatai_item *it) {
+    return it->who >> YATAI_SLOT_SHIFT;
+}
+
+static inline uint32_t yatai_home_type(const struct yata_doc *doc, const struct yatai_item *it) {
+    return it->who & YATAI_F_MAP ? doc->entries.v[it->home].type : it->home;
+}
+
+static inline bool yatai_kind_merges(unsigned kind) {
+    return kind == YATAI_STRING || kind == YATAI_DELETED || kind == YATAI_ANY || kind == YATAI_JSON;
+}
+
+/* ---- integrate.c ---------------------------------------------------------------------------- */
+
+/* Integrates a struct whose dependencies are there. */
+void yatai_integrate(struct yata_doc *, uint32_t slot, const struct yatai_ref *);
+/* Deletes a struct and all that it holds. */
+void yatai_delete(struct yata_doc *, uint32_t item);
+/* Deletes what is known of a range. */
+void yatai_delete_range(struct yata_doc *, uint32_t slot, uint32_t clock, uint32_t len);
+
+/* ---- gc.c ----------------------------------------------------------------------------------- */
+
+/* Collects the content of what the transaction deleted. */
+void yatai_collect(struct yata_doc *);
+
+/* ---- plan.c --------------------------------------------------------------------------------- */
+
+/* Finds the order. `earlier` was planned before and counts as applied; or NULL. */
+bool yatai_plan_make(struct yata_doc *, struct yatai_plan *, struct yatai_update *,
+                     const struct yatai_update *earlier);
+/* Whether a client's structs below `clock` will all be there. */
+uint32_t yatai_plan_state(struct yata_doc *, const struct yatai_update *,
+                          const struct yatai_update *earlier, uint64_t client);
+void yatai_plan_fini(struct yatai_plan *, struct yatai_mem *);
+
+/* ---- ranges.c: delete sets ------------------------------------------------------------------ */
+
+/* Sorts by client descending and clock, and joins what touches. */
+void yatai_ranges_normalise(yatai_ranges *);
+/* Writes normalised ranges as a delete set. */
+void yatai_ranges_write(struct yatai_out *, const yatai_ranges *);
+/* Sorts the spans of a transaction by slot and clock and joins what touches. */
+void yatai_spans_normalise(struct yatai_span *, size_t *n);
+
+/* ---- write.c -------------------------------------------------------------------------------- */
+
+/* Writes structs of a section as an update's struct, from `skip` units on. */
+void yatai_write_ref(struct yatai_out *, const struct yatai_ref *, uint64_t client, uint32_t skip);
+/* Structs at and after the clocks, the delete set of all. `since` is sorted by client descending.
+ */
+void yatai_write_state(struct yatai_out *, const struct yata_doc *, const struct yata_clock *since,
+                       size_t n);
+/* The update of the open transaction. */
+void yatai_write_transaction(struct yatai_out *, struct yata_doc *);
+void yatai_write_delete_set(struct yatai_out *, const struct yata_doc *);
+
+/* ---- merge.c: updates as bytes -------------------------------------------------------------- */
+
+/* One update with all that the updates have (yjs: mergeUpdates). */
+bool yatai_updates_merge(struct yatai_out *, struct yatai_mem *, const struct yatai_update *const *,
+                         size_t count);
+/* What a peer with the state vector lacks of an update (yjs: diffUpdate). */
+void yatai_update_diff(struct yatai_out *, struct yatai_mem *, const struct yatai_update *,
+                       const struct yata_clock *since, size_t n);
+/* The clock of a client in a sorted state vector. */
+uint64_t yatai_since(const struct yata_clock *since, size_t n, uint64_t client);
+
+#endif

@@ -1,0 +1,85 @@
+/* gc.c: what is left of deleted structs when a transaction ends.
+ *
+ * A deleted struct keeps its place and its neighbours, since others may refer to them, but not its
+ * content. What a deleted type held keeps not even that: nobody can refer to it any more, other
+ * than by not knowing of the deletion, and then it is collected on arrival. (yjs 13.6
+ * Transaction.js tryGcDeleteSet, structs/ContentType.js gc.) Types in types are worked off by a
+ * chain.
+ */
+#include "doc.h"
+
+/* Frees what the struct holds; a type goes on the chain. */
+static void drop_content(struct yata_doc *doc, struct yatai_item *it, uint32_t *chain) {
+    unsigned kind = yatai_kind(it);
+    if (kind == YATAI_TYPE) {
+        doc->types.v[it->content].next = *chain;
+        *chain = it->content;
+    } else {
+        doc->heap_live -= it->content_bytes;
+    }
+    it->content = it->content_bytes = 0;
+}
+
+static void collect_list(struct yata_doc *doc, uint32_t h, uint32_t *chain) {
+    while (h != 0) {
+        struct yatai_item *it = yatai_item(doc, h);
+        h = it->right;
+        drop_content(doc, it, chain);
+        *it = (struct yatai_item){
+            .clock = it->clock,
+            .len = it->len,
+            .who = yatai_slot(it) << YATAI_SLOT_SHIFT | YATAI_GC | YATAI_F_DELETED,
+        };
+    }
+}
+
+static void collect(struct yata_doc *doc, struct yatai_item *it) {
+    uint32_t chain = 0;
+    if (yatai_kind(it) == YATAI_GC || yatai_kind(it) == YATAI_DELETED) {
+        return;
+    }
+    drop_content(doc, it, &chain);
+    it->who = (it->who & ~(YATAI_KIND_MASK | YATAI_F_SUBST)) | YATAI_DELETED;
+    while (chain != 0) {
+        uint32_t t = chain;
+        chain = doc->types.v[t].next;
+        collect_list(doc, doc->types.v[t].start, &chain);
+        for (uint32_t e = doc->types.v[t].entries; e != 0; e = doc->entries.v[e].next_in_type) {
+            collect_list(doc, doc->entries.v[e].leftmost, &chain);
+        }
+        yatai_type_drop(doc, t);
+    }
+}
+
+static void settle(struct yata_doc *doc, struct yatai_item *it) {
+    if (it->who & YATAI_F_DELETED) {
+        it->who &= ~YATAI_F_NOW;
+        if (!doc->options.no_gc) {
+            collect(doc, it);
+        }
+    }
+}
+
+void yatai_collect(struct yata_doc *doc) {
+    if (doc->spans_lost) {
+        for (size_t h = 1; h < doc->items.n; h++) {
+            if (doc->items.v[h].who & YATAI_F_NOW) {
+                settle(doc, &doc->items.v[h]);
+            }
+        }
+        return;
+    }
+    for (size_t i = 0; i < doc->deleted.n; i++) {
+        const struct yatai_span *span = &doc->deleted.v[i];
+        struct yatai_client *c = &doc->clients.v[span->slot];
+        struct yatai_pos pos = yatai_index_find(c, span->clock);
+        uint32_t end = span->clock + span->len;
+        do {
+            struct yatai_item *it = yatai_item(doc, yatai_pos_item(c, pos));
+            if (it->clock >= end) {
+                break;
+            }
+            settle(doc, it);
+        } while (yatai_pos_next(c, &pos));
+    }
+}

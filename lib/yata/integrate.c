@@ -1,0 +1,402 @@
+/* integrate.c: puts a struct where it belongs, and deletes.
+ *
+ * The place of a struct among those that were written concurrently follows from ids alone (YATA:
+ * Nicolaescu et al., "Near Real-Time Peer-to-Peer Shared Editing on Extensible Data Types", 2016,
+ * with the right origins that Yjs added), so every peer finds the same one; yjs 13.6
+ * structs/Item.js integrate is the reference, including that membership in the two sets of a scan
+ * is that of whole structs. Nothing here allocates what was not reserved: see yata_apply.
+ *
+ * Deletion cascades into types through a chain of types instead of recursion, since a peer decides
+ * how deep types nest.
+ */
+#include "doc.h"
+#include "text.h"
+
+/* ---- deletion ------------------------------------------------------------------------------- */
+
+static void note_deleted(struct yata_doc *doc, const struct yatai_item *it) {
+    uint32_t slot = yatai_slot(it);
+    doc->deletes++;
+    if (doc->deleted.n > 0) {
+        struct yatai_span *last = &doc->deleted.v[doc->deleted.n - 1];
+        if (last->slot == slot && last->clock + last->len == it->clock) {
+            last->len += it->len;
+            return;
+        }
+    }
+    if (!YATAI_PUSH(&doc->mem, &doc->deleted, (struct yatai_span){slot, it->clock, it->len})) {
+        doc->spans_lost = true;
+    }
+}
+
+/* Marks one struct; the type it holds goes on the chain. */
+static void mark_deleted(struct yata_doc *doc, struct yatai_item *it, uint32_t *chain) {
+    it->who |= YATAI_F_DELETED | YATAI_F_NOW;
+    note_deleted(doc, it);
+    if (yatai_kind(it) == YATAI_TYPE) {
+        doc->types.v[it->content].next = *chain;
+        *chain = it->content;
+    }
+}
+
+/* A child of a deleted type. What was deleted before will be collected now, so it may merge. */
+static void delete_child(struct yata_doc *doc, uint32_t child, uint32_t *chain) {
+    struct yatai_item *it = yatai_item(doc, child);
+    if (!(it->who & YATAI_F_DELETED)) {
+        mark_deleted(doc, it, chain);
+        return;
+    }
+    struct yatai_span place = {yatai_slot(it), it->clock, it->len};
+    if (!(it->who & YATAI_F_NOW) && !YATAI_PUSH(&doc->mem, &doc->merges, place)) {
+        doc->merges_lost = true;
+    }
+}
+
+void yatai_delete(struct yata_doc *doc, uint32_t item) {
+    struct yatai_item *it = yatai_item(doc, item);
+    uint32_t chain = 0;
+    if (it->who & YATAI_F_DELETED) {
+        return;
+    }
+    mark_deleted(doc, it, &chain);
+    while (chain != 0) {
+        struct yatai_type *type = &doc->types.v[chain];
+        chain = type->next;
+        for (uint32_t h = type->start; h != 0; h = yatai_item(doc, h)->right) {
+            delete_child(doc, h, &chain);
+        }
+        for (uint32_t e = type->entries; e != 0; e = doc->entries.v[e].next_in_type) {
+            if (doc->entries.v[e].current != 0) {
+                delete_child(doc, doc->entries.v[e].current, &chain);
+            }
+        }
+    }
+}
+
+void yatai_delete_range(struct yata_doc *doc, uint32_t slot, uint32_t clock, uint32_t len) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    if (clock >= c->clock) {
+        return;
+    }
+    uint32_t end = clock + len < c->clock ? clock + len : c->clock;
+    while (clock < end) {
+        struct yatai_pos pos = yatai_index_find(c, clock);
+        uint32_t h = yatai_pos_item(c, pos);
+        struct yatai_item *it = yatai_item(doc, h);
+        uint32_t it_end = it->clock + it->len;
+        if (it->who & YATAI_F_DELETED) {
+            bool new_one = c->txn == doc->txn && it->clock >= c->before;
+            doc->old |= !(it->who & YATAI_F_NOW) && !new_one;
+        } else {
+            if (it->clock < clock) {
+                h = yatai_item_split(doc, c, pos, clock - it->clock);
+                pos = yatai_index_find(c, clock);
+            }
+            if (end < it_end) {
+                (void)yatai_item_split(doc, c, pos, end - clock);
+            }
+            yatai_delete(doc, h);
+        }
+        clock = it_end;
+    }
+}
+
+/* ---- finding the place ---------------------------------------------------------------------- */
+
+/* A struct on its way into the document. */
+struct entrant {
+    struct yatai_item it;
+    uint32_t offset; /* clocks of it that are known already */
+};
+
+/* The clients of a transaction and what they had before it. */
+static void touch(struct yata_doc *doc, uint32_t slot) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    if (c->txn == doc->txn) {
+        return;
+    }
+    c->txn = doc->txn;
+    c->before = c->clock;
+    c->fresh = UINT32_MAX;
+    doc->touched.v[doc->touched.n++] = slot;
+}
+
+static void add_to_client(struct yata_doc *doc, uint32_t slot, uint32_t item) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    const struct yatai_item *it = yatai_item(doc, item);
+    touch(doc, slot);
+    if (c->fresh == UINT32_MAX) {
+        c->fresh = it->clock;
+    }
+    yatai_index_append(doc, c, it->clock, item);
+    c->clock += it->len;
+}
+
+static void add_collected(struct yata_doc *doc, uint32_t slot, uint32_t clock, uint32_t len) {
+    uint32_t h = yatai_item_new(doc);
+    *yatai_item(doc, h) = (struct yatai_item){
+        .clock = clock,
+        .len = len,
+        .who = slot << YATAI_SLOT_SHIFT | YATAI_GC | YATAI_F_DELETED,
+    };
+    add_to_client(doc, slot, h);
+}
+
+/* The type or entry of a struct that names its parent; 0 when there is no such type any more. */
+static uint32_t named_home(struct yata_doc *doc, const struct yatai_ref *ref, bool *ret_map) {
+    uint32_t type;
+    if (ref->has & YATAI_HAS_ROOT) {
+        type = yatai_root_get(doc, ref->root, ref->root_bytes);
+    } else {
+        uint32_t h = yatai_item_at(doc, ref->parent.slot, ref->parent.clock);
+        const struct yatai_item *parent = yatai_item(doc, h);
+        if (yatai_kind(parent) != YATAI_TYPE) {
+            return 0;
+        }
+        type = parent->content;
+    }
+    *ret_map = (ref->has & YATAI_HAS_SUB) != 0;
+    return *ret_map ? yatai_entry_get(doc, type, ref->sub, ref->sub_bytes) : type;
+}
+
+/* Neighbours and home. False when the struct has no home and so can only be collected. */
+static bool resolve(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref,
+                    struct entrant *e) {
+    struct yatai_item *it = &e->it;
+    bool map = false, lost = false;
+    if (ref->has & YATAI_HAS_ORIGIN) {
+        it->origin_slot = ref->origin.slot;
+        it->origin_clock = ref->origin.clock;
+        it->left = yatai_item_ending(doc, it->origin_slot, it->origin_clock);
+    }
+    if (ref->has & YATAI_HAS_RIGHT) {
+        it->right_slot = ref->right.slot;
+        it->right_clock = ref->right.clock;
+        it->right = yatai_item_starting(doc, it->right_slot, it->right_clock);
+    }
+    if (it->left != 0 || it->right != 0) {
+        const struct yatai_item *l = yatai_item(doc, it->left), *r = yatai_item(doc, it->right);
+        lost = (it->left != 0 && yatai_kind(l) == YATAI_GC) ||
+               (it->right != 0 && yatai_kind(r) == YATAI_GC);
+        const struct yatai_item *from = it->left != 0 ? l : r;
+        it->home = from->home;
+        map = (from->who & YATAI_F_MAP) != 0;
+    } else {
+        it->home = named_home(doc, ref, &map);
+    }
+    if (e->offset > 0) {
+        it->origin_slot = slot;
+        it->origin_clock = it->clock - 1;
+        it->left = yatai_item_at(doc, slot, it->clock - 1);
+        lost |= yatai_kind(yatai_item(doc, it->left)) == YATAI_GC;
+    }
+    it->who |= map ? YATAI_F_MAP : 0;
+    return !lost && it->home != 0;
+}
+
+/* The first struct of the list, or of the values of the key. */
+static uint32_t *list_head(struct yata_doc *doc, const struct yatai_item *it) {
+    return it->who & YATAI_F_MAP ? &doc->entries.v[it->home].leftmost
+                                 : &doc->types.v[it->home].start;
+}
+
+/* The structs that a scan has passed: how far back among the last `n` ones before `o` is `wanted`?
+ * 0 when it is not among them. */
+static uint32_t passed(const struct yata_doc *doc, uint32_t o, uint32_t n, uint32_t wanted) {
+    for (uint32_t back = 1; back <= n; back++) {
+        o = yatai_item(doc, o)->left;
+        if (o == wanted) {
+            return back;
+        }
+    }
+    return 0;
+}
+
+/* Walks the structs that were put at the same place concurrently and returns the one to stand right
+ * of. `all` counts the structs passed, `open` those since the place last moved. */
+static uint32_t scan(struct yata_doc *doc, const struct yatai_item *it) {
+    const struct yatai_client *clients = doc->clients.v;
+    uint64_t id = clients[yatai_slot(it)].id;
+    uint32_t place = it->left, all = 0, open = 0;
+    uint32_t o = it->left != 0 ? yatai_item(doc, it->left)->right : *list_head(doc, it);
+    for (; o != 0 && o != it->right; o = yatai_item(doc, o)->right) {
+        const struct yatai_item *other = yatai_item(doc, o);
+        all++;
+        open++;
+        if (other->origin_slot == it->origin_slot && other->origin_clock == it->origin_clock) {
+            if (clients[yatai_slot(other)].id < id) {
+                place = o;
+                open = 0;
+            } else if (other->right_slot == it->right_slot &&
+                       other->right_clock == it->right_clock) {
+                break;
+            }
+            continue;
+        }
+        if (other->origin_slot == 0) {
+            break;
+        }
+        uint32_t origin = yatai_item_at(doc, other->origin_slot, other->origin_clock);
+        uint32_t back = origin == o ? 0 : passed(doc, o, all - 1, origin);
+        if (back == 0) {
+            break;
+        }
+        if (back > open - 1) {
+            place = o;
+            open = 0;
+        }
+    }
+    return place;
+}
+
+static void link_in(struct yata_doc *doc, uint32_t h) {
+    struct yatai_item *it = yatai_item(doc, h);
+    if (it->left != 0) {
+        it->right = yatai_item(doc, it->left)->right;
+        yatai_item(doc, it->left)->right = h;
+    } else {
+        uint32_t *head = list_head(doc, it);
+        it->right = *head;
+        *head = h;
+    }
+    if (it->right != 0) {
+        yatai_item(doc, it->right)->left = h;
+    } else if (it->who & YATAI_F_MAP) {
+        doc->entries.v[it->home].current = h;
+        if (it->left != 0) {
+            yatai_delete(doc, it->left);
+        }
+    }
+}
+
+/* ---- contents ------------------------------------------------------------------------------- */
+
+static void store_text(struct yata_doc *doc, struct yatai_item *it, const struct yatai_ref *ref,
+                       uint32_t offset) {
+    const uint8_t *p = ref->content;
+    size_t n = ref->content_bytes;
+    bool inside = false;
+    size_t at = offset == 0 ? 0 : yatai_text_offset(p, n, offset, &inside);
+    if (inside) {
+        static const uint8_t subst = YATAI_TEXT_SUBST;
+        it->content = yatai_heap_add(doc, &subst, 1, false);
+        (void)yatai_heap_add(doc, p + at + 4, n - at - 4, false);
+        it->content_bytes = (uint32_t)(n - at - 3);
+        it->who |= YATAI_F_SUBST;
+        return;
+    }
+    it->content = yatai_heap_add(doc, p + at, n - at, false);
+    it->content_bytes = (uint32_t)(n - at);
+}
+
+static void store_content(struct yata_doc *doc, uint32_t h, const struct yatai_ref *ref,
+                          uint32_t offset) {
+    struct yatai_item *it = yatai_item(doc, h);
+    const uint8_t *p = ref->content;
+    size_t n = ref->content_bytes, skip = 0;
+    switch (ref->kind) {
+    case YATAI_DELETED:
+        it->who |= YATAI_F_DELETED | YATAI_F_NOW;
+        note_deleted(doc, it);
+        break;
+    case YATAI_STRING:
+        store_text(doc, it, ref, offset);
+        break;
+    case YATAI_TYPE:
+        it->content = yatai_type_new(doc, h, ref->type_ref);
+        doc->types.v[it->content].name = yatai_heap_add(doc, p, n, true);
+        doc->types.v[it->content].name_bytes = (uint32_t)n;
+        break;
+    case YATAI_JSON:
+    case YATAI_ANY:
+        skip = yatai_elements_skip(ref->kind, p, n, offset);
+        it->content = yatai_heap_add(doc, p + skip, n - skip, ref->kind == YATAI_JSON);
+        it->content_bytes = (uint32_t)(n - skip);
+        break;
+    default:
+        it->content = yatai_heap_add(doc, p, n, true);
+        it->content_bytes = (uint32_t)n;
+        break;
+    }
+}
+
+/* The usual case of typing: the struct continues the last one of its client, and nobody else wrote
+ * in between. The two would be merged when the transaction ends, so they are one at once. */
+static bool extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref) {
+    if (!(ref->has & YATAI_HAS_ORIGIN) || ref->origin.slot != slot ||
+        ref->origin.clock + 1 != ref->clock || !yatai_kind_merges(ref->kind)) {
+        return false;
+    }
+    struct yatai_client *c = &doc->clients.v[slot];
+    struct yatai_item *tail = yatai_item(doc, yatai_client_tail(c));
+    if (yatai_kind(tail) != ref->kind || (tail->who & (YATAI_F_DELETED | YATAI_F_MAP))) {
+        return false;
+    }
+    uint32_t right_slot = 0, right_clock = 0;
+    if (ref->has & YATAI_HAS_RIGHT) {
+        right_slot = ref->right.slot;
+        right_clock = ref->right.clock;
+    }
+    if (tail->right_slot != right_slot || tail->right_clock != right_clock) {
+        return false;
+    }
+    if (tail->right != 0) {
+        const struct yatai_item *right = yatai_item(doc, tail->right);
+        if (yatai_slot(right) != right_slot || right->clock != right_clock) {
+            return false;
+        }
+    } else if (right_slot != 0) {
+        return false;
+    }
+    if (!yatai_heap_extend(doc, &tail->content, tail->content_bytes, ref->content,
+                           ref->content_bytes)) {
+        return false;
+    }
+    touch(doc, slot);
+    tail->content_bytes += ref->content_bytes;
+    tail->len += ref->len;
+    c->clock += ref->len;
+    return true;
+}
+
+void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    uint32_t offset = c->clock - ref->clock;
+    if (offset > 0) {
+        doc->old = true;
+        if (offset >= ref->len) {
+            return;
+        }
+    }
+    if (ref->kind == YATAI_GC) {
+        add_collected(doc, slot, c->clock, ref->len - offset);
+        return;
+    }
+    if (offset == 0 && extend_tail(doc, slot, ref)) {
+        return;
+    }
+    struct entrant e = {.offset = offset};
+    e.it.clock = c->clock;
+    e.it.len = ref->len - offset;
+    e.it.who = slot << YATAI_SLOT_SHIFT | ref->kind;
+    if (!resolve(doc, slot, ref, &e)) {
+        add_collected(doc, slot, e.it.clock, e.it.len);
+        return;
+    }
+    uint32_t left = e.it.left, right = e.it.right;
+    if (left != 0 ? yatai_item(doc, left)->right != right
+                  : right == 0 || yatai_item(doc, right)->left != 0) {
+        e.it.left = scan(doc, &e.it);
+    }
+    uint32_t h = yatai_item_new(doc);
+    *yatai_item(doc, h) = e.it;
+    link_in(doc, h);
+    store_content(doc, h, ref, offset);
+    add_to_client(doc, slot, h);
+    const struct yatai_item *it = yatai_item(doc, h);
+    uint32_t holder = doc->types.v[yatai_home_type(doc, it)].item;
+    bool orphan = holder != 0 && (yatai_item(doc, holder)->who & YATAI_F_DELETED);
+    if (orphan || ((it->who & YATAI_F_MAP) && it->right != 0)) {
+        yatai_delete(doc, h);
+    }
+}

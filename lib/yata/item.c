@@ -1,0 +1,181 @@
+/* item.c: splitting and merging structs.
+ *
+ * A struct covers a run of clocks of one client. References into the middle of a run split it; what
+ * belongs together is merged again when a transaction ends, so that a document has as few structs
+ * as its history allows. Yjs merges in the same way, and since encoded updates show where structs
+ * end, the rules are exactly its own (yjs 13.6 structs/Item.js splitItem, mergeWith;
+ * Transaction.js).
+ */
+#include <string.h>
+
+#include "doc.h"
+#include "text.h"
+
+uint32_t yatai_item_new(struct yata_doc *doc) {
+    uint32_t h = doc->free_item;
+    if (h != 0) {
+        doc->free_item = doc->items.v[h].right;
+    } else {
+        h = (uint32_t)doc->items.n++;
+    }
+    doc->struct_count++;
+    return h;
+}
+
+void yatai_item_drop(struct yata_doc *doc, uint32_t item) {
+    doc->items.v[item] = (struct yatai_item){.right = doc->free_item};
+    doc->free_item = item;
+    doc->struct_count--;
+}
+
+/* ---- split ---------------------------------------------------------------------------------- */
+
+/* Parts the payload of `it`, `units` from its start, between it and `right`. */
+static void split_content(struct yata_doc *doc, struct yatai_item *it, struct yatai_item *right,
+                          uint32_t units) {
+    unsigned kind = yatai_kind(it);
+    right->content = right->content_bytes = 0;
+    if (kind == YATAI_GC || kind == YATAI_DELETED) {
+        return;
+    }
+    uint8_t *p = doc->heap.v + it->content;
+    uint32_t n = it->content_bytes, at = units, gap = 0;
+    if (kind != YATAI_STRING) {
+        at = (uint32_t)yatai_elements_skip(kind, p, n, units);
+    } else if (n != it->len) {
+        bool inside;
+        at = (uint32_t)yatai_text_offset(p, n, units, &inside);
+        if (inside) {
+            /* Both halves of the pair become U+FFFD; two of its four bytes are left over. */
+            p[at] = p[at + 3] = YATAI_TEXT_SUBST;
+            it->who |= YATAI_F_SUBST;
+            right->who |= YATAI_F_SUBST;
+            at++;
+            gap = 2;
+            doc->heap_live -= gap;
+        }
+    }
+    right->content = it->content + at + gap;
+    right->content_bytes = n - at - gap;
+    it->content_bytes = at;
+}
+
+uint32_t yatai_item_split(struct yata_doc *doc, struct yatai_client *c, struct yatai_pos pos,
+                          uint32_t units) {
+    uint32_t left = yatai_pos_item(c, pos);
+    uint32_t h = yatai_item_new(doc);
+    struct yatai_item *it = yatai_item(doc, left), *right = yatai_item(doc, h);
+    uint32_t slot = yatai_slot(it), clock = it->clock + units;
+    *right = *it;
+    right->clock = clock;
+    right->len = it->len - units;
+    right->origin_slot = slot;
+    right->origin_clock = clock - 1;
+    right->left = left;
+    split_content(doc, it, right, units);
+    it->len = units;
+    it->right = h;
+    if (right->right != 0) {
+        yatai_item(doc, right->right)->left = h;
+    } else if (right->who & YATAI_F_MAP) {
+        doc->entries.v[right->home].current = h;
+    }
+    yatai_index_insert_after(doc, c, pos, clock, h);
+    if (!YATAI_PUSH(&doc->mem, &doc->merges, (struct yatai_span){slot, clock, 0})) {
+        doc->merges_lost = true;
+    }
+    return h;
+}
+
+uint32_t yatai_item_at(struct yata_doc *doc, uint32_t slot, uint32_t clock) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    return yatai_pos_item(c, yatai_index_find(c, clock));
+}
+
+uint32_t yatai_item_ending(struct yata_doc *doc, uint32_t slot, uint32_t clock) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    struct yatai_pos pos = yatai_index_find(c, clock);
+    uint32_t h = yatai_pos_item(c, pos);
+    const struct yatai_item *it = yatai_item(doc, h);
+    if (clock - it->clock != it->len - 1 && yatai_kind(it) != YATAI_GC) {
+        (void)yatai_item_split(doc, c, pos, clock - it->clock + 1);
+    }
+    return h;
+}
+
+uint32_t yatai_item_starting(struct yata_doc *doc, uint32_t slot, uint32_t clock) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    struct yatai_pos pos = yatai_index_find(c, clock);
+    uint32_t h = yatai_pos_item(c, pos);
+    const struct yatai_item *it = yatai_item(doc, h);
+    if (clock != it->clock && yatai_kind(it) != YATAI_GC) {
+        h = yatai_item_split(doc, c, pos, clock - it->clock);
+    }
+    return h;
+}
+
+/* ---- merge ---------------------------------------------------------------------------------- */
+
+/* Whether `r`, the next struct of the same client, continues `l`. */
+static bool continues(const struct yatai_item *l, const struct yatai_item *r, uint32_t right) {
+    unsigned kind = yatai_kind(l);
+    if (kind != yatai_kind(r)) {
+        return false;
+    }
+    if (kind == YATAI_GC) {
+        return true;
+    }
+    return l->right == right && r->origin_slot == yatai_slot(l) &&
+           r->origin_clock == r->clock - 1 && l->right_slot == r->right_slot &&
+           l->right_clock == r->right_clock && ((l->who ^ r->who) & YATAI_F_DELETED) == 0 &&
+           yatai_kind_merges(kind);
+}
+
+/* Takes the struct at `pos` into the one before it, if that may be. */
+static bool merge_left(struct yata_doc *doc, struct yatai_client *c, struct yatai_pos before,
+                       struct yatai_pos pos) {
+    uint32_t left = yatai_pos_item(c, before), right = yatai_pos_item(c, pos);
+    struct yatai_item *l = yatai_item(doc, left), *r = yatai_item(doc, right);
+    if (!continues(l, r, right)) {
+        return false;
+    }
+    unsigned kind = yatai_kind(l);
+    if (kind != YATAI_GC && kind != YATAI_DELETED) {
+        if (!yatai_heap_join(doc, &l->content, l->content_bytes, r->content, r->content_bytes)) {
+            return false;
+        }
+        l->content_bytes += r->content_bytes;
+    }
+    l->who |= r->who & (YATAI_F_SUBST | YATAI_F_NOW);
+    l->len += r->len;
+    if (kind != YATAI_GC) {
+        l->right = r->right;
+        if (r->right != 0) {
+            yatai_item(doc, r->right)->left = left;
+        } else if (r->who & YATAI_F_MAP) {
+            doc->entries.v[r->home].current = left;
+        }
+    }
+    yatai_item_drop(doc, right);
+    yatai_index_remove(doc, c, pos);
+    return true;
+}
+
+void yatai_items_merge(struct yata_doc *doc, uint32_t slot, uint32_t clock, uint32_t len) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    uint32_t end = clock + len;
+    struct yatai_pos before = yatai_index_find(c, clock > 0 ? clock - 1 : 0);
+    for (;;) {
+        struct yatai_pos pos = before;
+        if (!yatai_pos_next(c, &pos) || c->leaf[pos.leaf].place[pos.at].clock > end) {
+            return;
+        }
+        uint32_t leaves = c->leaf_count;
+        uint32_t at = c->leaf[before.leaf].place[before.at].clock;
+        if (!merge_left(doc, c, before, pos)) {
+            before = pos;
+        } else if (c->leaf_count != leaves) {
+            before = yatai_index_find(c, at);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+/* plan.c: in which order the structs of an update can be integrated, and which have to wait.
+ *
+ * A struct needs all earlier clocks of its client, and the structs that it names as neighbours or
+ * parent. Whether they are there depends on clocks alone, so the order is found without changing
+ * anything: this is what lets an update be refused, or memory be reserved, before the first struct
+ * moves. The order is that of yjs 13.6 (encoding.js integrateStructs), since what waits, and in
+ * which form, shows in the bytes that are handed out: clients from the highest id down; a struct
+ * that needs another client's struct of the same update waits on a stack for it; when that one is
+ * missing, all that is on the stack waits with the rest of its clients' sections.
+ */
+#include "doc.h"
+
+void yatai_plan_fini(struct yatai_plan *plan, struct yatai_mem *mem) {
+    YATAI_VEC_FREE(mem, &plan->order);
+    YATAI_VEC_FREE(mem, &plan->stack);
+    YATAI_VEC_FREE(mem, &plan->rest);
+    YATAI_VEC_FREE(mem, &plan->missing);
+}
+
+uint32_t yatai_plan_state(struct yata_doc *doc, const struct yatai_update *u,
+                          const struct yatai_update *earlier, uint64_t client) {
+    const struct yatai_section *s = u ? yatai_update_section(u, client) : NULL;
+    if (!s && earlier) {
+        s = yatai_update_section(earlier, client);
+    }
+    if (s) {
+        return s->state;
+    }
+    uint32_t slot = yatai_client_find(doc, client);
+    return slot == 0 ? 0 : doc->clients.v[slot].clock;
+}
+
+/* One plan in the making. */
+struct planner {
+    struct yata_doc *doc;
+    struct yatai_plan *plan;
+    struct yatai_update *u;
+    const struct yatai_update *earlier;
+    bool failed;
+};
+
+static void push(struct planner *p, uint32_t section, uint32_t ref) {
+    struct yatai_plan *plan = p->plan;
+    p->failed |= !YATAI_PUSH(&p->doc->mem, &plan->stack, section) ||
+                 !YATAI_PUSH(&p->doc->mem, &plan->stack, ref);
+}
+
+static void note_missing(struct planner *p, uint64_t client, uint64_t clock_plus_one) {
+    for (size_t i = 0; i < p->plan->missing.n; i++) {
+        struct yatai_missing *m = &p->plan->missing.v[i];
+        if (m->client == client) {
+            m->clock = m->clock < clock_plus_one ? m->clock : clock_plus_one;
+            return;
+        }
+    }
+    p->failed |= !YATAI_PUSH(&p->doc->mem, &p->plan->missing,
+                             (struct yatai_missing){client, clock_plus_one});
+}
+
+/* All that is on the stack has to wait, each with what follows it of its client. */
+static void stack_to_rest(struct planner *p) {
+    struct yatai_plan *plan = p->plan;
+    for (size_t i = 0; i + 1 < plan->stack.n; i += 2) {
+        uint32_t at = plan->stack.v[i];
+        struct yatai_section *s = &p->u->sections.v[at];
+        uint32_t from = plan->stack.v[i + 1] - s->first;
+        if (s->count > 0) {
+            /* `next` becomes where the rest starts; count 0 says that the section is done with. */
+            s->rest_count = s->count - from;
+            s->next = from;
+            s->count = 0;
+            p->failed |= !YATAI_PUSH(&p->doc->mem, &plan->rest, at);
+        }
+    }
+    plan->stack.n = 0;
+}
+
+/* The client that the struct has to wait for, if any. */
+static bool is_missing(struct planner *p, const struct yatai_section *s, const struct yatai_id *id,
+                       uint64_t *ret_client) {
+    if (id->client == s->client ||
+        id->clock < yatai_plan_state(p->doc, p->u, p->earlier, id->client)) {
+        return false;
+    }
+    *ret_client = id->client;
+    return true;
+}
+
+static bool find_missing(struct planner *p, const struct yatai_section *s,
+                         const struct yatai_ref *ref, uint64_t *ret_client) {
+    if (ref->kind == YATAI_GC) {
+        return false;
+    }
+    if ((ref->has & YATAI_HAS_ORIGIN) && is_missing(p, s, &ref->origin, ret_client)) {
+        return true;
+    }
+    if ((ref->has & YATAI_HAS_RIGHT) && is_missing(p, s, &ref->right, ret_client)) {
+        return true;
+    }
+    bool by_id = !(ref->has & (YATAI_HAS_ORIGIN | YATAI_HAS_RIGHT | YATAI_HAS_ROOT));
+    return by_id && is_missing(p, s, &ref->parent, ret_client);
+}
+
+/* Handles one struct; true when *section has become the one to take the next struct from at once.
+ */
+static bool step(struct planner *p, uint32_t *section, uint32_t ref_at) {
+    struct yatai_section *s = &p->u->sections.v[*section];
+    const struct yatai_ref *ref = &p->u->refs.v[ref_at];
+    uint64_t client;
+    if (ref->kind == YATAI_SKIP) {
+        return false;
+    }
+    if (ref->clock > s->state) {
+        push(p, *section, ref_at);
+        note_missing(p, s->client, ref->clock);
+        stack_to_rest(p);
+    } else if (find_missing(p, s, ref, &client)) {
+        push(p, *section, ref_at);
+        struct yatai_section *other = yatai_update_section(p->u, client);
+        if (other && other->next < other->count) {
+            *section = (uint32_t)(other - p->u->sections.v);
+            return true;
+        }
+        note_missing(p, client, (uint64_t)yatai_plan_state(p->doc, p->u, p->earlier, client) + 1);
+        stack_to_rest(p);
+    } else if (ref->clock + ref->len > s->state) {
+        p->failed |=
+            !YATAI_PUSH(&p->doc->mem, &p->plan->order, (struct yatai_step){*section, ref_at});
+        s->state = ref->clock + ref->len;
+    } else {
+        p->plan->known = true;
+    }
+    return false;
+}
+
+bool yatai_plan_make(struct yata_doc *doc, struct yatai_plan *plan, struct yatai_update *u,
+                     const struct yatai_update *earlier) {
+    struct planner p = {.doc = doc, .plan = plan, .u = u, .earlier = earlier};
+    plan->known = false;
+    plan->order.n = plan->stack.n = plan->rest.n = plan->missing.n = 0;
+    for (size_t i = 0; i < u->sections.n; i++) {
+        struct yatai_section *s = &u->sections.v[i];
+        s->next = s->rest_count = 0;
+        s->state = yatai_plan_state(doc, NULL, earlier, s->client);
+    }
+    for (uint32_t current = 0; current < u->sections.n && !p.failed;) {
+        struct yatai_section *s = &u->sections.v[current];
+        if (s->next >= s->count) {
+            current++;
+            continue;
+        }
+        uint32_t section = current, ref = s->first + s->next++;
+        for (;;) {
+            if (step(&p, &section, ref)) {
+                s = &u->sections.v[section];
+                ref = s->first + s->next++;
+            } else if (plan->stack.n > 0) {
+                ref = plan->stack.v[--plan->stack.n];
+                section = plan->stack.v[--plan->stack.n];
+            } else {
+                break;
+            }
+            if (p.failed) {
+                return false;
+            }
+        }
+    }
+    return !p.failed;
+}

@@ -1,0 +1,271 @@
+/* read.c: the primitives of the wire: varUint, strings, lib0's `any`, JSON text.
+ *
+ * Everything a peer sends passes through here before anything of a document changes, so these
+ * functions check all that the other side of the library relies on. Values may nest; the nesting is
+ * walked with a stack of bounded size, never by recursion, since input decides its depth.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "text.h"
+#include "update.h"
+
+struct yatai_reader yatai_reader_on(const uint8_t *p, size_t n) {
+    return (struct yatai_reader){
+        .start = p, .p = p, .end = p ? p + n : p, .max_depth = YATAI_DEPTH_DEFAULT};
+}
+
+bool yatai_reader_fail(struct yatai_reader *r, const uint8_t *at, const char *what) {
+    if (r->status == YATA_OK) {
+        r->status = YATA_MALFORMED;
+        r->why.at = (size_t)(at - r->start);
+        snprintf(r->why.what, sizeof r->why.what, "%s", what);
+    }
+    return false;
+}
+
+bool yatai_read_uint_slow(struct yatai_reader *r, uint64_t *ret) {
+    uint64_t x = 0;
+    const uint8_t *at = r->p;
+    for (unsigned i = 0; i < YATAI_UINT_MAX_BYTES; i++) {
+        if (r->p == r->end) {
+            return yatai_reader_fail(r, r->p, "update ends inside a number");
+        }
+        uint8_t b = *r->p++;
+        x |= (uint64_t)(b & 0x7f) << (7 * i);
+        if (b < 0x80) {
+            if (x > YATAI_CLIENT_MAX) {
+                break;
+            }
+            *ret = x;
+            return true;
+        }
+    }
+    return yatai_reader_fail(r, at, "number has more than 53 bits");
+}
+
+bool yatai_read_u32(struct yatai_reader *r, uint32_t *ret, const char *what) {
+    const uint8_t *at = r->p;
+    uint64_t x;
+    if (!yatai_read_uint(r, &x)) {
+        return false;
+    }
+    if (x > UINT32_MAX) {
+        char text[sizeof r->why.what];
+        snprintf(text, sizeof text, "%s has more than 32 bits", what);
+        return yatai_reader_fail(r, at, text);
+    }
+    *ret = (uint32_t)x;
+    return true;
+}
+
+bool yatai_read_blob(struct yatai_reader *r, const uint8_t **ret, uint32_t *ret_n) {
+    const uint8_t *at = r->p;
+    uint64_t n;
+    if (!yatai_read_uint(r, &n)) {
+        return false;
+    }
+    if (n > (uint64_t)(r->end - r->p)) {
+        return yatai_reader_fail(r, at, "string or bytes run past the end of the update");
+    }
+    *ret = r->p;
+    *ret_n = (uint32_t)n;
+    r->p += n;
+    return true;
+}
+
+bool yatai_read_string(struct yatai_reader *r, const uint8_t **ret, uint32_t *ret_n,
+                       uint32_t *ret_units) {
+    if (!yatai_read_blob(r, ret, ret_n)) {
+        return false;
+    }
+    const uint8_t *bad = yatai_text_check(*ret, *ret_n, ret_units);
+    return !bad || yatai_reader_fail(r, bad, "string is not UTF-8");
+}
+
+/* ---- any ------------------------------------------------------------------------------------ */
+
+/* lib0 encoding.js, writeAny */
+enum {
+    ANY_BYTES = 116,
+    ANY_ARRAY = 117,
+    ANY_OBJECT = 118,
+    ANY_STRING = 119,
+    ANY_TRUE = 120,
+    ANY_FALSE = 121,
+    ANY_BIGINT = 122,
+    ANY_FLOAT64 = 123,
+    ANY_FLOAT32 = 124,
+    ANY_INTEGER = 125,
+    ANY_NULL = 126,
+    ANY_UNDEFINED = 127,
+};
+
+static bool skip_bytes(struct yatai_reader *r, size_t n) {
+    if ((size_t)(r->end - r->p) < n) {
+        return yatai_reader_fail(r, r->p, "value runs past the end of the update");
+    }
+    r->p += n;
+    return true;
+}
+
+/* A varInt: like a varUint, but the first byte has only six bits of the value. */
+static bool skip_integer(struct yatai_reader *r) {
+    const uint8_t *at = r->p;
+    uint64_t x = 0;
+    for (unsigned i = 0, shift = 0; i < 9; i++) {
+        if (r->p == r->end) {
+            return yatai_reader_fail(r, r->p, "update ends inside a number");
+        }
+        uint8_t b = *r->p++;
+        uint64_t bits = i == 0 ? b & 0x3fu : b & 0x7fu;
+        if (shift > 53 && bits != 0) {
+            break;
+        }
+        x |= bits << shift;
+        shift += i == 0 ? 6 : 7;
+        if (b < 0x80) {
+            if (x > YATAI_CLIENT_MAX) {
+                break;
+            }
+            return true;
+        }
+    }
+    return yatai_reader_fail(r, at, "number has more than 53 bits");
+}
+
+/* One value without what is nested in it; *ret_children values follow, with keys if *ret_keys. */
+static bool any_flat(struct yatai_reader *r, uint64_t *ret_children, bool *ret_keys) {
+    const uint8_t *at = r->p, *s;
+    uint32_t n, units;
+    *ret_children = 0;
+    *ret_keys = false;
+    if (r->p == r->end) {
+        return yatai_reader_fail(r, r->p, "update ends where a value should be");
+    }
+    switch (*r->p++) {
+    case ANY_UNDEFINED:
+    case ANY_NULL:
+    case ANY_TRUE:
+    case ANY_FALSE:
+        return true;
+    case ANY_INTEGER:
+        return skip_integer(r);
+    case ANY_FLOAT32:
+        return skip_bytes(r, 4);
+    case ANY_FLOAT64:
+    case ANY_BIGINT:
+        return skip_bytes(r, 8);
+    case ANY_STRING:
+        return yatai_read_string(r, &s, &n, &units);
+    case ANY_BYTES:
+        return yatai_read_blob(r, &s, &n);
+    case ANY_OBJECT:
+        *ret_keys = true;
+        break;
+    case ANY_ARRAY:
+        break;
+    default:
+        return yatai_reader_fail(r, at, "value has an unknown tag");
+    }
+    const uint8_t *count_at = r->p;
+    if (!yatai_read_uint(r, ret_children)) {
+        return false;
+    }
+    uint64_t least = *ret_keys ? 2 : 1; /* bytes of an element */
+    if (*ret_children > (uint64_t)(r->end - r->p) / least) {
+        return yatai_reader_fail(r, count_at, "value says it has more elements than bytes follow");
+    }
+    return true;
+}
+
+bool yatai_read_any(struct yatai_reader *r) {
+    struct {
+        uint32_t left;
+        bool keys;
+    } level[YATAI_DEPTH_MAX];
+    size_t depth = 0, most = r->max_depth < YATAI_DEPTH_MAX ? r->max_depth : YATAI_DEPTH_MAX;
+    for (;;) {
+        uint64_t children;
+        bool keys;
+        const uint8_t *at = r->p;
+        if (!any_flat(r, &children, &keys)) {
+            return false;
+        }
+        if (children > 0) {
+            if (depth == most) {
+                yatai_reader_fail(r, at, "value nests too deep");
+                r->status = YATA_LIMIT;
+                return false;
+            }
+            level[depth].left = (uint32_t)children;
+            level[depth++].keys = keys;
+        }
+        while (depth > 0 && level[depth - 1].left == 0) {
+            depth--;
+        }
+        if (depth == 0) {
+            return true;
+        }
+        level[depth - 1].left--;
+        const uint8_t *s;
+        uint32_t n, units;
+        if (level[depth - 1].keys && !yatai_read_string(r, &s, &n, &units)) {
+            return false;
+        }
+    }
+}
+
+static const uint8_t *past_uint(const uint8_t *p, uint64_t *ret) {
+    uint64_t x = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        uint8_t b = *p++;
+        x |= (uint64_t)(b & 0x7f) << shift;
+        if (b < 0x80) {
+            *ret = x;
+            return p;
+        }
+    }
+}
+
+/* Past one checked `any` that ends before `end`. */
+static const uint8_t *past_any(const uint8_t *p, const uint8_t *end) {
+    uint64_t n;
+    switch (*p) {
+    case ANY_UNDEFINED:
+    case ANY_NULL:
+    case ANY_TRUE:
+    case ANY_FALSE:
+        return p + 1;
+    case ANY_INTEGER:
+        return past_uint(p + 1, &n);
+    case ANY_FLOAT32:
+        return p + 5;
+    case ANY_FLOAT64:
+    case ANY_BIGINT:
+        return p + 9;
+    case ANY_STRING:
+    case ANY_BYTES:
+        p = past_uint(p + 1, &n);
+        return p + n;
+    default: {
+        struct yatai_reader r = {.start = p, .p = p, .end = end, .max_depth = YATAI_DEPTH_MAX};
+        (void)yatai_read_any(&r);
+        return r.p;
+    }
+    }
+}
+
+size_t yatai_elements_skip(unsigned kind, const uint8_t *p, size_t n, uint32_t count) {
+    const uint8_t *start = p, *end = p + n;
+    for (; count > 0; count--) {
+        if (kind == YATAI_ANY) {
+            p = past_any(p, end);
+        } else {
+            uint64_t bytes;
+            p = past_uint(p, &bytes);
+            p += bytes;
+        }
+    }
+    return (size_t)(p - start);
+}

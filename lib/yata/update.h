@@ -1,0 +1,146 @@
+/* update.h: an update (V1) decoded and checked, but applied to nothing.
+ *
+ * Thread: any; a struct yatai_update belongs to its caller. Memory: the decoded form points into
+ * the bytes of the update, which must outlive it.
+ */
+#ifndef YATA_UPDATE_H
+#define YATA_UPDATE_H
+
+#include "mem.h"
+
+/* What a struct holds; the numbers are the content refs of the format. */
+enum yatai_kind {
+    YATAI_GC = 0,
+    YATAI_DELETED = 1,
+    YATAI_JSON = 2,
+    YATAI_BINARY = 3,
+    YATAI_STRING = 4,
+    YATAI_EMBED = 5,
+    YATAI_FORMAT = 6,
+    YATAI_TYPE = 7,
+    YATAI_ANY = 8,
+    YATAI_DOC = 9,
+    YATAI_SKIP = 10,
+};
+
+/* Bits of an info byte, and what else a decoded struct may have. */
+#define YATAI_HAS_ORIGIN    0x80u
+#define YATAI_HAS_RIGHT     0x40u
+#define YATAI_HAS_SUB       0x20u
+#define YATAI_KIND_BITS     0x1fu
+#define YATAI_HAS_ROOT      0x01u /* only in yatai_ref.has: the parent is a root type */
+#define YATAI_CLIENT_MAX    ((UINT64_C(1) << 53) - 1)
+#define YATAI_DEPTH_DEFAULT 256
+#define YATAI_DEPTH_MAX     1024 /* what is kept per level is on the stack */
+
+struct yatai_id {
+    uint64_t client;
+    uint32_t clock;
+    uint32_t slot; /* where the document keeps the client; filled when a plan is prepared */
+};
+
+/* One struct of an update. */
+struct yatai_ref {
+    uint32_t clock;
+    uint32_t len;
+    uint8_t kind; /* enum yatai_kind */
+    uint8_t has;  /* YATAI_HAS_… */
+    uint8_t type_ref;
+    uint32_t content_bytes;
+    const uint8_t *content; /* payload as on the wire, but strings without their length, any and
+                             * JSON without their count, types without their number */
+    union {
+        struct { /* with ORIGIN or RIGHT: the parent is that of a neighbour */
+            struct yatai_id origin;
+            struct yatai_id right;
+        };
+        struct { /* with neither */
+            union {
+                struct yatai_id parent; /* an item that holds a type */
+                struct {                /* ROOT */
+                    const uint8_t *root;
+                    uint32_t root_bytes;
+                };
+            };
+            const uint8_t *sub; /* SUB: the key in a map */
+            uint32_t sub_bytes;
+        };
+    };
+};
+
+/* The structs of one client: refs[first .. first + count). */
+struct yatai_section {
+    uint64_t client;
+    uint32_t first;
+    uint32_t count;
+    uint32_t start_clock;
+    uint32_t end_clock;
+    uint32_t next;       /* planning: how many are taken; of a rest, where it starts */
+    uint32_t rest_count; /* planned: how many have to wait */
+    uint32_t state;      /* planned: the clock the client will have */
+    uint32_t slot;       /* when prepared */
+    uint32_t at;         /* offset of the client id, for messages */
+};
+
+/* A range of a delete set. */
+struct yatai_range {
+    uint64_t client;
+    uint32_t clock;
+    uint32_t len;
+};
+
+typedef YATAI_VEC(struct yatai_range) yatai_ranges;
+
+struct yatai_update {
+    YATAI_VEC(struct yatai_ref) refs;
+    YATAI_VEC(struct yatai_section) sections; /* by client, descending */
+    yatai_ranges ranges;                      /* as they came, empty ones dropped */
+    size_t content_bytes;                     /* bound on what the structs will store */
+    size_t type_count;
+    bool skips; /* has Skip structs */
+};
+
+/* Decodes and checks an update. On anything but YATA_OK the contents of `u` mean nothing. */
+enum yata_status yatai_update_read(struct yatai_update *u, struct yatai_mem *, const uint8_t *p,
+                                   size_t n, size_t max_depth, struct yata_error *ret_error);
+void yatai_update_fini(struct yatai_update *, struct yatai_mem *);
+/* The section of a client, or NULL. */
+struct yatai_section *yatai_update_section(const struct yatai_update *, uint64_t client);
+
+/* ---- reading primitives --------------------------------------------------------------------- */
+
+/* A cursor over input that remembers the first thing that was wrong. Embed only. */
+struct yatai_reader {
+    const uint8_t *start, *p, *end;
+    size_t max_depth;
+    enum yata_status status;
+    struct yata_error why;
+};
+
+struct yatai_reader yatai_reader_on(const uint8_t *p, size_t n);
+/* Notes what is wrong at `at`; returns false. */
+bool yatai_reader_fail(struct yatai_reader *, const uint8_t *at, const char *what);
+bool yatai_read_uint_slow(struct yatai_reader *, uint64_t *ret);
+/* A varUint that fits 32 bits; `what` names it. */
+bool yatai_read_u32(struct yatai_reader *, uint32_t *ret, const char *what);
+/* A varUint length and that many bytes. */
+bool yatai_read_blob(struct yatai_reader *, const uint8_t **ret, uint32_t *ret_n);
+/* The same, checked to be UTF-8; *ret_units is its length in UTF-16 code units. */
+bool yatai_read_string(struct yatai_reader *, const uint8_t **ret, uint32_t *ret_n,
+                       uint32_t *ret_units);
+/* Checks one value in lib0's `any` encoding and moves past it. */
+bool yatai_read_any(struct yatai_reader *);
+/* Checks that the bytes are JSON text. */
+bool yatai_json_check(struct yatai_reader *, const uint8_t *p, uint32_t n);
+/* The bytes of the first `count` elements of an ANY or JSON payload that was checked before. */
+size_t yatai_elements_skip(unsigned kind, const uint8_t *p, size_t n, uint32_t count);
+
+static inline bool yatai_read_uint(struct yatai_reader *r, uint64_t *ret) {
+    if (r->p < r->end && *r->p < 0x80) {
+        *ret = *r->p++;
+        return true;
+    }
+    return yatai_read_uint_slow(r, ret);
+}
+
+#endif

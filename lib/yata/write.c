@@ -1,0 +1,310 @@
+/* write.c: documents and transactions as updates.
+ *
+ * The counterpart of update.c: yjs 13.6 encoding.js writeClientsStructs, DeleteSet.js,
+ * structs/Item.js write, byte for byte.
+ */
+#include <string.h>
+
+#include "doc.h"
+#include "text.h"
+
+/* Info byte, two ids, a length. */
+#define STRUCT_HEAD_BYTES (1 + 5 * YATAI_UINT_MAX_BYTES)
+
+static const uint8_t replacement[3] = {0xef, 0xbf, 0xbd};
+
+/* ---- contents ------------------------------------------------------------------------------- */
+
+static void write_subst_text(struct yatai_out *out, const uint8_t *p, size_t n) {
+    const uint8_t *end = p + n;
+    while (p < end) {
+        const uint8_t *q = memchr(p, YATAI_TEXT_SUBST, (size_t)(end - p));
+        yatai_out_bytes(out, p, (size_t)((q ? q : end) - p));
+        if (!q) {
+            return;
+        }
+        yatai_out_bytes(out, replacement, sizeof replacement);
+        p = q + 1;
+    }
+}
+
+/* Text from `skip` units on; `substs`: it may hold YATAI_TEXT_SUBST. */
+static void write_text(struct yatai_out *out, const uint8_t *p, size_t n, uint32_t skip,
+                       bool substs) {
+    bool inside = false;
+    if (skip > 0) {
+        size_t at = yatai_text_offset(p, n, skip, &inside);
+        at += inside ? 4 : 0; /* the second half of a pair is written as U+FFFD */
+        p += at;
+        n -= at;
+    }
+    size_t count = substs ? yatai_text_substs(p, n) : 0;
+    yatai_out_uint(out, n + 2 * count + (inside ? sizeof replacement : 0));
+    if (inside) {
+        yatai_out_bytes(out, replacement, sizeof replacement);
+    }
+    if (count > 0) {
+        write_subst_text(out, p, n);
+    } else {
+        yatai_out_bytes(out, p, n);
+    }
+}
+
+static void write_content(struct yatai_out *out, unsigned kind, const uint8_t *p, size_t n,
+                          uint32_t len, uint32_t skip, bool substs) {
+    size_t at = 0;
+    switch (kind) {
+    case YATAI_GC:
+    case YATAI_SKIP:
+    case YATAI_DELETED:
+        yatai_out_uint(out, len - skip);
+        break;
+    case YATAI_STRING:
+        write_text(out, p, n, skip, substs);
+        break;
+    case YATAI_JSON:
+    case YATAI_ANY:
+        at = yatai_elements_skip(kind, p, n, skip);
+        yatai_out_uint(out, len - skip);
+        yatai_out_bytes(out, p + at, n - at);
+        break;
+    default:
+        yatai_out_bytes(out, p, n);
+        break;
+    }
+}
+
+/* ---- structs -------------------------------------------------------------------------------- */
+
+void yatai_write_ref(struct yatai_out *out, const struct yatai_ref *ref, uint64_t client,
+                     uint32_t skip) {
+    unsigned has = ref->has;
+    bool linked = (has & (YATAI_HAS_ORIGIN | YATAI_HAS_RIGHT)) != 0;
+    if (ref->kind == YATAI_GC || ref->kind == YATAI_SKIP) {
+        yatai_out_byte(out, ref->kind);
+        write_content(out, ref->kind, NULL, 0, ref->len, skip, false);
+        return;
+    }
+    unsigned info = ref->kind | (has & ~(unsigned)YATAI_HAS_ROOT);
+    yatai_out_byte(out, (uint8_t)(info | (skip > 0 ? YATAI_HAS_ORIGIN : 0)));
+    if (skip > 0) {
+        yatai_out_uint(out, client);
+        yatai_out_uint(out, ref->clock + skip - 1);
+    } else if (has & YATAI_HAS_ORIGIN) {
+        yatai_out_uint(out, ref->origin.client);
+        yatai_out_uint(out, ref->origin.clock);
+    }
+    if (has & YATAI_HAS_RIGHT) {
+        yatai_out_uint(out, ref->right.client);
+        yatai_out_uint(out, ref->right.clock);
+    }
+    if (!linked && skip == 0) {
+        yatai_out_uint(out, has & YATAI_HAS_ROOT ? 1 : 0);
+        if (has & YATAI_HAS_ROOT) {
+            yatai_out_string(out, ref->root, ref->root_bytes);
+        } else {
+            yatai_out_uint(out, ref->parent.client);
+            yatai_out_uint(out, ref->parent.clock);
+        }
+        if (has & YATAI_HAS_SUB) {
+            yatai_out_string(out, ref->sub, ref->sub_bytes);
+        }
+    }
+    if (ref->kind == YATAI_TYPE) {
+        yatai_out_uint(out, ref->type_ref);
+    }
+    write_content(out, ref->kind, ref->content, ref->content_bytes, ref->len, skip, false);
+}
+
+static void write_parent(struct yatai_out *out, const struct yata_doc *doc,
+                         const struct yatai_item *it) {
+    const struct yatai_type *type = &doc->types.v[yatai_home_type(doc, it)];
+    if (type->item == 0) {
+        const struct yatai_entry *name = &doc->entries.v[type->root];
+        yatai_out_uint(out, 1);
+        yatai_out_string(out, doc->heap.v + name->key, name->key_bytes);
+    } else {
+        const struct yatai_item *holder = yatai_item(doc, type->item);
+        yatai_out_uint(out, 0);
+        yatai_out_uint(out, doc->clients.v[yatai_slot(holder)].id);
+        yatai_out_uint(out, holder->clock);
+    }
+    if (it->who & YATAI_F_MAP) {
+        const struct yatai_entry *entry = &doc->entries.v[it->home];
+        yatai_out_string(out, doc->heap.v + entry->key, entry->key_bytes);
+    }
+}
+
+static void write_item(struct yatai_out *out, const struct yata_doc *doc,
+                       const struct yatai_item *it, uint32_t skip) {
+    unsigned kind = yatai_kind(it);
+    const struct yatai_client *clients = doc->clients.v;
+    if (!yatai_out_room(out, STRUCT_HEAD_BYTES)) {
+        return;
+    }
+    uint8_t *p = out->p + out->n;
+    unsigned info = kind;
+    if (kind != YATAI_GC) {
+        bool origin = skip > 0 || it->origin_slot != 0, right = it->right_slot != 0;
+        info |= (origin ? YATAI_HAS_ORIGIN : 0) | (right ? YATAI_HAS_RIGHT : 0) |
+                (it->who & YATAI_F_MAP ? YATAI_HAS_SUB : 0);
+        *p++ = (uint8_t)info;
+        if (origin) {
+            uint32_t slot = skip > 0 ? yatai_slot(it) : it->origin_slot;
+            p = yatai_put_uint(p, clients[slot].id);
+            p = yatai_put_uint(p, skip > 0 ? it->clock + skip - 1 : it->origin_clock);
+        }
+        if (right) {
+            p = yatai_put_uint(p, clients[it->right_slot].id);
+            p = yatai_put_uint(p, it->right_clock);
+        }
+    } else {
+        *p++ = (uint8_t)info;
+    }
+    out->n = (size_t)(p - out->p);
+    if (kind != YATAI_GC && !(info & (YATAI_HAS_ORIGIN | YATAI_HAS_RIGHT))) {
+        write_parent(out, doc, it);
+    }
+    if (kind == YATAI_TYPE) {
+        const struct yatai_type *type = &doc->types.v[it->content];
+        yatai_out_uint(out, type->type_ref);
+        yatai_out_bytes(out, doc->heap.v + type->name, type->name_bytes);
+        return;
+    }
+    write_content(out, kind, doc->heap.v + it->content, it->content_bytes, it->len, skip,
+                  (it->who & YATAI_F_SUBST) != 0);
+}
+
+/* The structs of a client from a clock on, as a section of an update. */
+static void write_section(struct yatai_out *out, const struct yata_doc *doc, uint32_t slot,
+                          uint32_t clock) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    struct yatai_pos pos = yatai_index_find(c, clock);
+    size_t count = c->struct_count - pos.at;
+    for (uint32_t i = 0; i < pos.leaf; i++) {
+        count -= c->leaf[i].n;
+    }
+    yatai_out_uint(out, count);
+    yatai_out_uint(out, c->id);
+    yatai_out_uint(out, clock);
+    const struct yatai_item *it = yatai_item(doc, yatai_pos_item(c, pos));
+    write_item(out, doc, it, clock - it->clock);
+    while (yatai_pos_next(c, &pos)) {
+        write_item(out, doc, yatai_item(doc, yatai_pos_item(c, pos)), 0);
+    }
+}
+
+/* ---- delete sets ---------------------------------------------------------------------------- */
+
+/* The deleted ranges of one client; returns how many. With `out`, writes them. */
+static size_t deleted_ranges(struct yatai_out *out, const struct yata_doc *doc,
+                             const struct yatai_client *c) {
+    size_t count = 0;
+    uint32_t start = 0, end = 0;
+    bool open = false;
+    for (uint32_t l = 0; l < c->leaf_count; l++) {
+        for (uint32_t i = 0; i < c->leaf[l].n; i++) {
+            const struct yatai_item *it = yatai_item(doc, c->leaf[l].place[i].item);
+            bool deleted = (it->who & YATAI_F_DELETED) != 0;
+            if (deleted && !open) {
+                start = it->clock;
+            } else if (!deleted && open) {
+                count++;
+                if (out) {
+                    yatai_out_uint(out, start);
+                    yatai_out_uint(out, end - start);
+                }
+            }
+            open = deleted;
+            end = it->clock + it->len;
+        }
+    }
+    if (open) {
+        count++;
+        if (out) {
+            yatai_out_uint(out, start);
+            yatai_out_uint(out, end - start);
+        }
+    }
+    return count;
+}
+
+void yatai_write_delete_set(struct yatai_out *out, const struct yata_doc *doc) {
+    yatai_clients_sort(doc);
+    size_t clients = 0;
+    for (size_t i = 0; i < doc->by_id.n; i++) {
+        clients += deleted_ranges(NULL, doc, &doc->clients.v[doc->by_id.v[i]]) > 0;
+    }
+    yatai_out_uint(out, clients);
+    for (size_t i = 0; i < doc->by_id.n; i++) {
+        const struct yatai_client *c = &doc->clients.v[doc->by_id.v[i]];
+        size_t count = deleted_ranges(NULL, doc, c);
+        if (count > 0) {
+            yatai_out_uint(out, c->id);
+            yatai_out_uint(out, count);
+            (void)deleted_ranges(out, doc, c);
+        }
+    }
+}
+
+/* ---- states --------------------------------------------------------------------------------- */
+
+uint64_t yatai_since(const struct yata_clock *since, size_t n, uint64_t client) {
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (since[mid].client > client) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low < n && since[low].client == client ? since[low].clock : 0;
+}
+
+void yatai_write_state(struct yatai_out *out, const struct yata_doc *doc,
+                       const struct yata_clock *since, size_t n) {
+    yatai_clients_sort(doc);
+    size_t clients = 0;
+    for (size_t i = 0; i < doc->by_id.n; i++) {
+        const struct yatai_client *c = &doc->clients.v[doc->by_id.v[i]];
+        clients += c->clock > yatai_since(since, n, c->id);
+    }
+    yatai_out_uint(out, clients);
+    for (size_t i = 0; i < doc->by_id.n; i++) {
+        uint32_t slot = doc->by_id.v[i];
+        const struct yatai_client *c = &doc->clients.v[slot];
+        uint64_t clock = yatai_since(since, n, c->id);
+        if (c->clock > clock) {
+            write_section(out, doc, slot, (uint32_t)clock);
+        }
+    }
+    yatai_write_delete_set(out, doc);
+}
+
+static void write_transaction_ranges(struct yatai_out *out, struct yata_doc *doc) {
+    yatai_ranges ranges = {0};
+    struct yatai_mem *mem = out->mem;
+    if (!YATAI_RESERVE(mem, &ranges, doc->deleted.n)) {
+        out->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < doc->deleted.n; i++) {
+        const struct yatai_span *span = &doc->deleted.v[i];
+        ranges.v[ranges.n++] = (struct yatai_range){
+            .client = doc->clients.v[span->slot].id, .clock = span->clock, .len = span->len};
+    }
+    yatai_ranges_normalise(&ranges);
+    yatai_ranges_write(out, &ranges);
+    YATAI_VEC_FREE(mem, &ranges);
+}
+
+void yatai_write_transaction(struct yatai_out *out, struct yata_doc *doc) {
+    yatai_slots_sort(doc, doc->touched.v, doc->touched.n);
+    yatai_out_uint(out, doc->touched.n);
+    for (size_t i = 0; i < doc->touched.n; i++) {
+        uint32_t slot = doc->touched.v[i];
+        write_section(out, doc, slot, doc->clients.v[slot].before);
+    }
+    write_transaction_ranges(out, doc);
+}
