@@ -144,7 +144,9 @@ static enum wire_kind encode_event_long(const struct event *e, struct buf *b) {
     if (e->kind == EVENT_CLOSED) {
         return encode_closed(e, b);
     }
-    buf_put_slice(b, e->payload);
+    if (e->payload.n) {
+        buf_put_slice(b, e->payload);
+    }
     return WIRE_BINARY;
 }
 

@@ -75,7 +75,8 @@ static void put_fragments(struct buf *b, const json_t *frame, slice payload) {
     do {
         size_t n = payload.n - at < size ? payload.n - at : size;
         bool last = at + n == payload.n;
-        put_frame(b, frame, at ? WS_CONT : op, last && fin, slice_of(payload.p + at, n));
+        put_frame(b, frame, at ? WS_CONT : op, last && fin,
+                  slice_of(payload.p ? payload.p + at : NULL, n));
         at += n;
     } while (at < payload.n);
 }
@@ -148,6 +149,7 @@ static void play(slice stream, size_t chop, bool server, struct outcome *o) {
     uint8_t *bytes = malloc(stream.n + 1);
     memcpy(bytes, stream.p, stream.n);
     *o = (struct outcome){0};
+    assert_non_null(buf_reserve(&message, 1)); /* it may be given nothing but empty fragments */
     size_t taken = 0;
     size_t arrived = 0;
     size_t need = 0;
