@@ -119,6 +119,8 @@ export class MuxClient extends CollabClient {
     readonly byChannel = new Map<number, MuxRoom>();
     readonly frames: Uint8Array[] = [];
     readonly answers = new Map<number, MuxAnswer>();
+    /** Frames of rooms whose subscription's answer is just being read. */
+    private early: Uint8Array[] = [];
     private sent = 0;
 
     static override async connect(server: Server): Promise<MuxClient> {
@@ -135,6 +137,9 @@ export class MuxClient extends CollabClient {
         const room = new MuxRoom(this, result.channel, replica);
         this.byChannel.set(result.channel, room);
         replica.link = room;
+        const early = this.early;
+        this.early = [];
+        early.forEach((frame) => this.take(frame));
         await this.data(MUX.sync, room.channel, replica.stateVector);
         const presence = replica.ownPresence();
         if (presence) {
@@ -166,10 +171,17 @@ export class MuxClient extends CollabClient {
 
     async settled(): Promise<void> {
         await until(() => this.answers.size === this.sent, "acknowledgements of all frames");
+        if (this.early.length > 0) {
+            throw new Error("frames for a channel that we are not in");
+        }
     }
 
     protected override onBinary(frame: Uint8Array): void {
         this.frames.push(frame);
+        this.take(frame);
+    }
+
+    private take(frame: Uint8Array): void {
         const d = decoding.createDecoder(frame);
         const tag = decoding.readUint8(d);
         if ((tag & 0x80) === 0) {
@@ -192,7 +204,7 @@ export class MuxClient extends CollabClient {
         }
         const room = this.byChannel.get(channel);
         if (!room) {
-            this.surprise(new Error(`a frame for channel ${channel}, which we are not in`));
+            this.early.push(frame);
             return;
         }
         const payload = decoding.readTailAsUint8Array(d);
