@@ -1,5 +1,5 @@
-/* http_upgrade: any bytes as the head of a request. What is accepted must stay within its bounds, and
- * every look-up must stay within what was given. */
+/* http_upgrade: any bytes as the head of a request. What is accepted must stay within its bounds,
+ * and every look-up must stay within what was given. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -59,6 +59,10 @@
 /* A peer that was sent a close frame has this long to answer it (RFC 6455 7.1.1). */
 #define CAPS_CLOSE_MS 3000
 
+/* What room.info tells a client to stay under: PROTOCOL 6, 200 at once and 40 a second after that. */
+#define CAPS_RATE_POINTS  200
+#define CAPS_RATE_SECONDS 5
+
 /* What one node may hold. */
 
 /* Option. A warning is logged over the soft number; joins are refused at the hard one. */

@@ -1,0 +1,77 @@
+/* conn.h: one connection: an HTTP request, then perhaps a WebSocket.
+ *
+ *      accept -> HTTP -> OPEN -> CLOSING -> gone
+ *                  \-> FLUSHING ------------^
+ *
+ * HTTP      reads one request's head
+ * FLUSHING  has answered it with a page or a refusal, waits until that has left
+ * OPEN      WebSocket messages both ways
+ * CLOSING   has queued its close frame, waits for the peer's (RFC 6455 7.1.1), not for long
+ *
+ * Nothing is freed inside its own callback: a connection that ends is closed by libuv first and
+ * freed from the worker's list of the dead.
+ *
+ * Thread: its worker.
+ */
+#ifndef GATEWAY_CONN_H
+#define GATEWAY_CONN_H
+
+#include "gateway/gateway.h"
+#include "room/msg.h"
+
+struct arena;
+
+/* ---- for sessions ---- */
+
+conn_id conn_get_id(const struct conn *);
+struct hub *conn_hub(struct conn *);
+/* A buffer to encode into, this worker's; contents last until the next user. */
+struct buf *conn_scratch(struct conn *);
+/* Memory for the message being handled, this worker's; whoever handles it resets it. */
+struct arena *conn_arena(struct conn *);
+uint64_t conn_now_ms(const struct conn *);
+/* The peer's address, numbers only, and its port. */
+const char *conn_peer(const struct conn *);
+unsigned conn_worker_count(const struct conn *);
+
+/* Queues and takes the item; it leaves at the end of this turn of the loop. True when the outbox is
+ * now over its mark. After conn_close items are dropped. */
+bool conn_push(struct conn *, struct out_item *);
+/* See outbox_drop. */
+void conn_drop(struct conn *, const void *tag, void (*dropped)(void *ctx, const struct out_item *),
+               void *ctx);
+/* Hands a message to a worker and takes it. */
+void conn_post(struct conn *, unsigned worker, struct msg *);
+/* Stops and resumes reading. Both idempotent; a message being handled is finished first. */
+void conn_pause(struct conn *);
+void conn_resume(struct conn *);
+/* Sends what is queued, then a close frame. Idempotent; `reason` is cut to 123 bytes. */
+void conn_close(struct conn *, unsigned code, const char *reason);
+/* Whether anything is still queued. */
+bool conn_idle(const struct conn *);
+
+/* ---- for the worker ---- */
+
+struct worker;
+
+struct conn *conn_new(struct worker *, conn_id);
+/* From the worker's lists back to the connection. */
+struct conn *conn_of_dirty(struct list_node *);
+struct conn *conn_of_dead(struct list_node *);
+/* Frees one whose handle has been closed. */
+void conn_free(struct conn *);
+/* libuv's stream of this connection, for accept. */
+void *conn_stream(struct conn *);
+/* After accept: reads the peer's address and starts reading. False: it is already gone. */
+bool conn_start(struct conn *, bool pages_only);
+/* Writes what is queued. */
+void conn_flush(struct conn *);
+/* Pings, time-outs. */
+void conn_sweep(struct conn *, uint64_t now_ms);
+/* Asks the session to finish, or ends what has none. */
+void conn_drain(struct conn *);
+/* Ends it at once, without a word. */
+void conn_abort(struct conn *);
+void conn_mail(struct conn *, struct msg *);
+
+#endif

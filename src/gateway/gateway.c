@@ -1,0 +1,228 @@
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "gateway/internal.h"
+#include "observe/log.h"
+
+/* ---- sockets ---- */
+
+static int bound_port(int fd) {
+    struct sockaddr_storage a = {0};
+    socklen_t n = sizeof a;
+    if (getsockname(fd, (struct sockaddr *)&a, &n) != 0) {
+        return 0;
+    }
+    const struct sockaddr *sa = (const struct sockaddr *)&a;
+    return ntohs(sa->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)sa)->sin6_port
+                                           : ((const struct sockaddr_in *)sa)->sin_port);
+}
+
+static struct addrinfo *resolve(const char *host, unsigned port, char *why, size_t why_bytes) {
+    char service[16];
+    (void)snprintf(service, sizeof service, "%u", port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    int e = getaddrinfo(host, service, &hints, &found);
+    if (e) {
+        (void)snprintf(why, why_bytes, "host %s: %s", host, gai_strerror(e));
+    }
+    return found;
+}
+
+/* A bound socket, -1 with errno. `shared`: others may bind the same port too. */
+static int bind_to(const struct addrinfo *a, bool shared) {
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+    int option = shared ? SO_REUSEPORT : SO_REUSEADDR;
+    if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+                    setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) != 0 ||
+                    bind(fd, a->ai_addr, a->ai_addrlen) != 0)) {
+        int e = errno;
+        (void)close(fd);
+        errno = e;
+        return -1;
+    }
+    return fd;
+}
+
+/* A socket bound to host and port, -1 with a sentence in `why`. */
+static int open_socket(const char *host, unsigned port, bool shared, char *why, size_t why_bytes) {
+    struct addrinfo *a = resolve(host, port, why, why_bytes);
+    if (!a) {
+        return -1;
+    }
+    int fd = bind_to(a, shared);
+    if (fd < 0) {
+        const char *hint = errno == EADDRINUSE ? "; another program has it, choose another port"
+                           : errno == EACCES   ? "; ports below 1024 need root or a capability"
+                                               : "";
+        (void)snprintf(why, why_bytes, "cannot listen on %s port %u (--host, --port): %s%s", host,
+                       port, strerror(errno), hint);
+    }
+    freeaddrinfo(a);
+    return fd;
+}
+
+/* SO_REUSEPORT would let a second server of the same user share our port silently: ask once without
+ * it. */
+static bool port_is_free(const char *host, unsigned port, char *why, size_t why_bytes) {
+    int fd = open_socket(host, port, false, why, why_bytes);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return fd >= 0;
+}
+
+/* ---- main loop ---- */
+
+static void post_all(struct gateway *g, enum msg_kind kind) {
+    for (unsigned i = 0; i < g->started; i++) {
+        mailbox_post(g->workers[i].inbox, msg_new(kind));
+    }
+}
+
+static void on_deadline(uv_timer_t *t) {
+    struct gateway *g = t->data;
+    log_warn("DRAIN-DEADLINE", log_u64("connections", atomic_load(&g->connections)));
+    uv_stop(&g->loop);
+}
+
+static void on_signal(uv_signal_t *s, int number) {
+    struct gateway *g = s->data;
+    if (atomic_exchange(&g->draining, true)) {
+        log_warn("STOP-NOW", log_u64("signal", (uint64_t)number));
+        uv_stop(&g->loop);
+        return;
+    }
+    log_info("DRAIN", log_u64("signal", (uint64_t)number),
+             log_u64("connections", atomic_load(&g->connections)));
+    (void)uv_timer_start(&g->deadline, on_deadline, g->o.drain_ms, 0);
+    post_all(g, MSG_DRAIN);
+}
+
+static void on_worker_drained(uv_async_t *a) {
+    struct gateway *g = a->data;
+    /* acquire: pairs with the worker's report */
+    if (atomic_load_explicit(&g->drained, memory_order_acquire) == g->started) {
+        uv_stop(&g->loop);
+    }
+}
+
+static void open_main_loop(struct gateway *g) {
+    must(uv_loop_init(&g->loop) == 0);
+    must(uv_signal_init(&g->loop, &g->sigterm) == 0);
+    must(uv_signal_init(&g->loop, &g->sigint) == 0);
+    must(uv_timer_init(&g->loop, &g->deadline) == 0);
+    must(uv_async_init(&g->loop, &g->wake, on_worker_drained) == 0);
+    g->sigterm.data = g->sigint.data = g->deadline.data = g->wake.data = g;
+    (void)uv_signal_start(&g->sigterm, on_signal, SIGTERM);
+    (void)uv_signal_start(&g->sigint, on_signal, SIGINT);
+    g->loop_open = true;
+}
+
+void gateway_run(struct gateway *g) {
+    (void)uv_run(&g->loop, UV_RUN_DEFAULT);
+    post_all(g, MSG_STOP);
+}
+
+/* ---- life ---- */
+
+static bool start_worker(struct gateway *g, unsigned i, char *why, size_t why_bytes) {
+    int fd = open_socket(g->o.host, g->port, true, why, why_bytes);
+    if (fd < 0) {
+        return false;
+    }
+    g->port = (unsigned)bound_port(fd);
+    int pages = -1;
+    if (i == 0 && g->o.metrics_host) {
+        pages = open_socket(g->o.metrics_host, g->o.metrics_port, false, why, why_bytes);
+        if (pages < 0) {
+            (void)close(fd);
+            return false;
+        }
+    }
+    int e = worker_open(&g->workers[i], g, i, fd, pages);
+    if (e) {
+        (void)snprintf(why, why_bytes, "cannot listen on %s port %u: %s", g->o.host, g->port,
+                       uv_strerror(e));
+        worker_fini(&g->workers[i]);
+        return false;
+    }
+    return true;
+}
+
+struct gateway *gateway_open(const struct gateway_options *o, const struct gateway_ops *ops,
+                             char *why, size_t why_bytes) {
+    if (!port_is_free(o->host, o->port, why, why_bytes)) {
+        return NULL;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    struct gateway *g = NEW(struct gateway);
+    g->o = *o;
+    g->ops = *ops;
+    g->port = o->port;
+    g->workers = mem_new(o->workers * sizeof *g->workers);
+    open_main_loop(g);
+    unsigned opened = 0;
+    while (opened < o->workers && start_worker(g, opened, why, why_bytes)) {
+        opened++;
+    }
+    if (opened < o->workers) {
+        while (opened) {
+            worker_fini(&g->workers[--opened]);
+        }
+        gateway_free(g);
+        return NULL;
+    }
+    for (; g->started < o->workers; g->started++) {
+        struct worker *w = &g->workers[g->started];
+        must(uv_thread_create(&w->thread, worker_run, w) == 0);
+    }
+    return g;
+}
+
+static void close_handle(uv_handle_t *h, void *arg) {
+    (void)arg;
+    uv_close(h, NULL);
+}
+
+void gateway_free(struct gateway *g) {
+    if (!g) {
+        return;
+    }
+    for (unsigned i = 0; i < g->started; i++) {
+        (void)uv_thread_join(&g->workers[i].thread);
+    }
+    for (unsigned i = 0; i < g->started; i++) {
+        worker_fini(&g->workers[i]);
+    }
+    if (g->loop_open) {
+        uv_walk(&g->loop, close_handle, NULL);
+        (void)uv_run(&g->loop, UV_RUN_DEFAULT);
+        must(uv_loop_close(&g->loop) == 0);
+    }
+    mem_free(g->workers);
+    mem_free(g);
+}
+
+unsigned gateway_port(const struct gateway *g) {
+    return g->port;
+}
+
+bool gateway_draining(const struct gateway *g) {
+    return atomic_load_explicit(&g->draining, memory_order_relaxed);
+}
+
+size_t gateway_mailbox_depth(const struct gateway *g, unsigned worker) {
+    return mailbox_depth(g->workers[worker].inbox);
+}
+
+unsigned gateway_workers(const struct gateway *g) {
+    return g->o.workers;
+}

@@ -1,0 +1,29 @@
+/* internal.h: what the files of this folder share about the gateway as a whole. */
+#ifndef GATEWAY_INTERNAL_H
+#define GATEWAY_INTERNAL_H
+
+#include "gateway/worker.h"
+
+struct gateway {
+    /* fixed after start */
+    struct gateway_options o;
+    struct gateway_ops ops;
+    unsigned port;
+    struct worker *workers;
+    unsigned started;
+
+    /* any thread, atomic */
+    atomic_bool draining;
+    atomic_uint drained; /* workers that have no connection left */
+    atomic_size_t connections;
+
+    /* main thread */
+    uv_loop_t loop;
+    uv_signal_t sigterm;
+    uv_signal_t sigint;
+    uv_timer_t deadline;
+    uv_async_t wake; /* any thread: a worker has drained */
+    bool loop_open;
+};
+
+#endif

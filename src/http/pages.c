@@ -1,0 +1,77 @@
+#include "http/pages.h"
+
+#include "observe/metrics.h"
+
+typedef void (*page_fn)(const struct gateway *, struct http_response *);
+
+static void on_live(const struct gateway *g, struct http_response *r) {
+    (void)g;
+    buf_put_str(&r->body, "ok\n");
+}
+
+static void on_ready(const struct gateway *g, struct http_response *r) {
+    if (gateway_draining(g)) {
+        r->status = 503;
+        buf_put_str(&r->body, "draining\n");
+    } else {
+        buf_put_str(&r->body, "ready\n");
+    }
+}
+
+static void on_metrics(const struct gateway *g, struct http_response *r) {
+    (void)g;
+    r->content_type = METRICS_CONTENT_TYPE;
+    metrics_write(&r->body);
+}
+
+static void put_shard(const struct gateway *g, unsigned w, struct buf *b) {
+    buf_printf(b,
+               "{\"shard\":%u,\"rooms\":%lld,\"participants\":%lld,\"connections\":%lld,"
+               "\"mailbox\":%zu}",
+               w, (long long)metric_get_thread(METRIC_ROOMS, 0, w),
+               (long long)metric_get_thread(METRIC_PARTICIPANTS, 0, w),
+               (long long)metric_get_thread(METRIC_CONNECTIONS, 0, w), gateway_mailbox_depth(g, w));
+}
+
+static void on_health(const struct gateway *g, struct http_response *r) {
+    r->content_type = "application/json";
+    buf_printf(&r->body, "{\"status\":\"%s\",\"shards\":[",
+               gateway_draining(g) ? "draining" : "ok");
+    for (unsigned w = 0; w < gateway_workers(g); w++) {
+        buf_put_str(&r->body, w ? "," : "");
+        put_shard(g, w, &r->body);
+    }
+    buf_put_str(&r->body, "],\"store\":\"memory\",\"cluster\":\"single\"}\n");
+}
+
+static const struct {
+    const char *path;
+    page_fn serve;
+} pages[] = {
+    {"/healthz", on_live},
+    {"/readyz", on_ready},
+    {"/metrics", on_metrics},
+    {"/collab/health", on_health},
+};
+
+void page_serve(const struct gateway *g, const struct http_request *req,
+                struct http_response *ret) {
+    const size_t n = sizeof pages / sizeof *pages;
+    for (size_t i = 0; i < n; i++) {
+        if (slice_is(req->path, pages[i].path)) {
+            if (slice_is(req->method, "GET")) {
+                pages[i].serve(g, ret);
+            } else {
+                ret->status = 405;
+                buf_put_str(&ret->body, "pages are read with GET\n");
+            }
+            return;
+        }
+    }
+    ret->status = 404;
+    buf_put_str(&ret->body, "no such page; there are /collab/ws (WebSocket), /ws (WebSocket)");
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(&ret->body, ", %s", pages[i].path);
+    }
+    buf_put_u8(&ret->body, '\n');
+}

@@ -1,0 +1,13 @@
+/* pages.h: the pages that operators and their machines look at (PROTOCOL 1).
+ *
+ * Thread: page_serve on any worker.
+ */
+#ifndef HTTP_PAGES_H
+#define HTTP_PAGES_H
+
+#include "gateway/gateway.h"
+
+/* Answers a request for a page; 404 with a list of what there is when there is none. */
+void page_serve(const struct gateway *, const struct http_request *, struct http_response *);
+
+#endif

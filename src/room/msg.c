@@ -1,0 +1,38 @@
+#include "room/msg.h"
+
+#include "base/alloc.h"
+
+enum msg_kind msg_answer_kind(enum msg_kind kind) {
+    switch (kind) {
+    case MSG_JOIN:
+        return MSG_JOINED;
+    case MSG_SYNC:
+        return MSG_SYNCED;
+    case MSG_REPAIR:
+        return MSG_REPAIRED;
+    default:
+        return MSG_ANSWER;
+    }
+}
+
+struct msg *msg_new(enum msg_kind kind) {
+    struct msg *m = NEW(struct msg);
+    m->kind = kind;
+    m->req = REQ_NONE;
+    return m;
+}
+
+void msg_free(struct msg *m) {
+    if (!m) {
+        return;
+    }
+    frame_unref(m->room);
+    frame_unref(m->payload);
+    frame_unref(m->extra);
+    if (m->kind == MSG_REPAIR) {
+        mem_free(m->repair.clocks);
+    } else if (m->kind == MSG_ANSWER) {
+        mem_free(m->answer.members);
+    }
+    mem_free(m);
+}

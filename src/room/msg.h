@@ -1,0 +1,114 @@
+/* msg.h: everything that one worker tells another. One tagged union; the tag says who sends, who
+ * receives and what is in it.
+ *
+ * A connection lives on one worker, a room on one worker (room_hash(name) % workers), often not the
+ * same. They never share memory but counted, immutable frames; what they have to say to each other
+ * is one of these messages, handed over by post_fn and freed by the receiver with msg_free.
+ *
+ * Thread: plain data; belongs to the sender until posted, to the receiver afterwards.
+ */
+#ifndef ROOM_MSG_H
+#define ROOM_MSG_H
+
+#include "base/err.h"
+#include "base/frame.h"
+#include "base/list.h"
+#include "wire/event.h"
+#include "yata.h"
+
+/* A connection: the worker's index above, below it a number never used again. 0 is nobody. */
+typedef uint64_t conn_id;
+
+#define CONN_WORKER_SHIFT 46 /* 64 workers keep conn_id below 2^53: JavaScript can hold it */
+
+static inline unsigned conn_worker(conn_id id) {
+    return (unsigned)(id >> CONN_WORKER_SHIFT);
+}
+
+enum msg_kind {
+    /* connection's worker -> room's worker */
+    MSG_JOIN,      /* attach: role, capabilities, state vector in `extra` */
+    MSG_LEAVE,     /* detach; no answer unless `req` is set */
+    MSG_UPDATE,    /* payload: update */
+    MSG_SYNC,      /* payload: update or NULL; extra: state vector or NULL */
+    MSG_AWARENESS, /* payload: awareness update */
+    MSG_INFO,      /* who is there */
+    MSG_REPAIR,    /* a receiver was cut off and has drained: clocks[] it must be served from */
+
+    MSG_TO_CONN, /* border: kinds below go to the connection's worker */
+
+    /* room's worker -> connection's worker */
+    MSG_JOINED,   /* answer to join; payload: state, extra: everyone's presence */
+    MSG_ANSWER,   /* answer to leave, update, awareness, info; extra: state vector if it helps */
+    MSG_SYNCED,   /* answer to sync; payload: what the client lacks; extra: state vector */
+    MSG_REPAIRED, /* payload: the difference; extra: everyone's presence */
+    MSG_FANOUT,   /* to all members on this worker but `except`; payload; presence or update */
+
+    /* app -> every worker */
+    MSG_DRAIN, /* close the listeners and, when answered, the connections */
+    MSG_STOP,  /* leave the loop */
+};
+
+/* req of a message whose sender wants no answer */
+#define REQ_NONE UINT32_MAX
+
+struct member_info {
+    conn_id conn;
+    enum role role;
+    char user_id[64]; /* cut if longer */
+};
+
+struct msg {
+    struct list_node node;
+    enum msg_kind kind;
+    unsigned from;      /* worker that sent it */
+    conn_id conn;       /* whose request or answer this is */
+    uint32_t req;       /* the connection's own number for the request; comes back in the answer */
+    enum role needs;    /* requests: what the sender must be allowed in the room */
+    struct frame *room; /* the room's name */
+    struct frame *payload; /* Yjs bytes, see the kinds */
+    struct frame *extra;
+    enum err err; /* answers */
+    char detail[120];
+    union {
+        struct {
+            enum role role;
+            unsigned capabilities;
+            bool state_always; /* send the state even when it is empty */
+            char user_id[64];
+        } join;
+        struct {
+            uint32_t channel;
+            uint64_t version;
+            size_t participants;
+            enum role role;
+            bool applied;
+            size_t readers;
+            size_t writers;
+            size_t admins;
+            struct member_info *members; /* info, for admins */
+        } answer;
+        struct {
+            conn_id except; /* the only writer of this tick, or 0 */
+            uint64_t version;
+            bool presence;
+        } fanout;
+        struct {
+            struct yata_clock *clocks; /* lowest clock missed, per client */
+            size_t count;
+        } repair;
+    };
+};
+
+/* The kind that answers a request of this kind. */
+enum msg_kind msg_answer_kind(enum msg_kind);
+
+/* A zeroed message of this kind. */
+struct msg *msg_new(enum msg_kind);
+/* Frees it with all it holds; NULL is a no-op. */
+void msg_free(struct msg *);
+
+/* Hands a message over to a worker and takes it; always succeeds. */
+typedef void (*post_fn)(void *ctx, unsigned worker, struct msg *);
+
+#endif

@@ -1,0 +1,189 @@
+#include "room/presence.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "limit/caps.h"
+#include "yata.h"
+
+struct entry {
+    uint64_t client;
+    uint64_t clock; /* as relayed: the client's own plus shift */
+    uint64_t shift;
+    conn_id owner;
+    uint64_t seen_ms;    /* last renewal, or when it was removed */
+    struct frame *state; /* JSON text; NULL: removed */
+    bool changed;
+};
+
+static void mark(struct presence *p, struct entry *e) {
+    if (!e->changed) {
+        e->changed = true;
+        p->changed++;
+    }
+}
+
+static void set_state(struct presence *p, struct entry *e, struct frame *state) {
+    p->live += (state != NULL) - (size_t)(e->state != NULL);
+    frame_unref(e->state);
+    e->state = state;
+    mark(p, e);
+}
+
+static void entry_free(struct presence *p, struct entry *e) {
+    p->live -= e->state != NULL;
+    p->changed -= e->changed;
+    frame_unref(e->state);
+    mem_free(e);
+}
+
+/* A client that returns on a new connection at a clock its peers would ignore: raise it. */
+static uint64_t raised_shift(const struct entry *e, const struct yata_presence *in, conn_id from,
+                             uint64_t joined_ms) {
+    bool removed = e->state == NULL && e->clock > 0;
+    bool returned = removed && from != e->owner && joined_ms >= e->seen_ms && in->state;
+    if (returned && in->clock > 0 && in->clock <= e->clock) {
+        return e->clock + 1 - in->clock;
+    }
+    return from == e->owner ? e->shift : 0;
+}
+
+static void merge(struct presence *p, conn_id from, uint64_t joined_ms, uint64_t now_ms,
+                  const struct yata_presence *in) {
+    struct entry *e = map_find_u64(&p->entries, in->client);
+    if (!e) {
+        bool news = yata_awareness_is_news(0, false, in);
+        if (!news || !in->state || p->entries.used >= CAPS_AWARENESS_CLIENTS) {
+            return;
+        }
+        e = NEW(struct entry);
+        e->client = in->client;
+        map_set_u64(&p->entries, e->client, e);
+    }
+    if (!in->state && from != e->owner) {
+        return; /* nobody may remove somebody else */
+    }
+    uint64_t shift = raised_shift(e, in, from, joined_ms);
+    struct yata_presence relayed = *in;
+    relayed.clock = in->clock + shift;
+    if (!yata_awareness_is_news(e->clock, e->state != NULL, &relayed)) {
+        if (from == e->owner && e->state && relayed.clock == e->clock) {
+            e->seen_ms = now_ms; /* its owner repeats it: a renewal, though no news */
+        }
+        return;
+    }
+    e->clock = relayed.clock;
+    e->shift = shift;
+    e->owner = from;
+    e->seen_ms = now_ms;
+    set_state(p, e, in->state ? frame_copy(slice_of(in->state, in->state_bytes)) : NULL);
+}
+
+void presence_fini(struct presence *p) {
+    size_t at = 0;
+    for (struct entry *e; (e = map_next(&p->entries, &at)) != NULL;) {
+        entry_free(p, e);
+    }
+    map_fini(&p->entries);
+}
+
+enum err presence_apply(struct presence *p, conn_id from, uint64_t joined_ms, uint64_t now_ms,
+                        slice update, char *detail, size_t detail_bytes) {
+    struct yata_error why = {0};
+    struct yata_presence in;
+    bool more = true;
+    struct yata_awareness_reader check = {.p = update.p, .n = update.n};
+    while (more) {
+        if (yata_awareness_next(&check, &in, &more, &why) != YATA_OK) {
+            (void)snprintf(detail, detail_bytes, "awareness update, byte %zu: %s", why.at,
+                           why.what);
+            return ERR_PARAMS;
+        }
+    }
+    struct yata_awareness_reader again = {.p = update.p, .n = update.n};
+    while (yata_awareness_next(&again, &in, &more, NULL) == YATA_OK && more) {
+        merge(p, from, joined_ms, now_ms, &in);
+    }
+    return ERR_OK;
+}
+
+static void remove_entry(struct presence *p, struct entry *e, uint64_t now_ms) {
+    e->seen_ms = now_ms;
+    set_state(p, e, NULL);
+}
+
+void presence_leave(struct presence *p, conn_id conn, uint64_t now_ms) {
+    size_t at = 0;
+    for (struct entry *e; (e = map_next(&p->entries, &at)) != NULL;) {
+        if (e->owner == conn && e->state) {
+            remove_entry(p, e, now_ms);
+        }
+    }
+}
+
+void presence_expire(struct presence *p, uint64_t now_ms, uint64_t ttl_ms) {
+    if (now_ms < p->sweep_ms) {
+        return;
+    }
+    p->sweep_ms = now_ms + ttl_ms / 10;
+    size_t at = 0;
+    for (struct entry *e; (e = map_next(&p->entries, &at)) != NULL;) {
+        uint64_t silent = now_ms - e->seen_ms;
+        if (e->state && silent > ttl_ms) {
+            remove_entry(p, e, now_ms);
+        } else if (!e->state && !e->changed && silent > CAPS_PRESENCE_MEMORY_MS) {
+            (void)map_remove_u64(&p->entries, e->client);
+            entry_free(p, e);
+        }
+    }
+}
+
+/* Encodes the entries that `wanted` picks. */
+static struct frame *encode(const struct presence *p, size_t max,
+                            bool (*wanted)(const struct entry *, conn_id), conn_id who) {
+    if (!max) {
+        return NULL;
+    }
+    struct yata_presence *list = mem_new(max * sizeof *list);
+    size_t n = 0;
+    size_t at = 0;
+    for (struct entry *e; n < max && (e = map_next(&p->entries, &at)) != NULL;) {
+        if (wanted(e, who)) {
+            list[n++] = (struct yata_presence){.client = e->client,
+                                               .clock = e->clock,
+                                               .state = e->state ? e->state->bytes : NULL,
+                                               .state_bytes = e->state ? e->state->n : 0};
+        }
+    }
+    struct yata_bytes out = {0};
+    struct frame *f = NULL;
+    if (n && yata_awareness_encode(list, n, &out) == YATA_OK) {
+        f = frame_copy(slice_of(out.p, out.n));
+    }
+    yata_bytes_fini(&out);
+    mem_free(list);
+    return f;
+}
+
+static bool is_changed(const struct entry *e, conn_id who) {
+    (void)who;
+    return e->changed;
+}
+
+static bool is_someone_else(const struct entry *e, conn_id who) {
+    return e->state && e->owner != who;
+}
+
+struct frame *presence_take_changes(struct presence *p) {
+    struct frame *f = encode(p, p->changed, is_changed, 0);
+    size_t at = 0;
+    for (struct entry *e; p->changed && (e = map_next(&p->entries, &at)) != NULL;) {
+        p->changed -= e->changed;
+        e->changed = false;
+    }
+    return f;
+}
+
+struct frame *presence_all(const struct presence *p, conn_id except) {
+    return encode(p, p->live, is_someone_else, except);
+}

@@ -1,0 +1,44 @@
+/* presence.h: who is in a room and what they show of themselves: y-protocols awareness, latest
+ * wins.
+ *
+ * Rules. Only entries newer than what is known are kept and forwarded, so clients that repeat all
+ * they know cause nothing. An entry belongs to the connection that last renewed it; only that
+ * connection may remove it. When it goes, or is silent for the time to live, the entry is removed
+ * for everyone: its state becomes null at the same clock, as y-protocols does.
+ *
+ * A client that comes back on a new connection often announces the very clock at which it was
+ * removed, which its peers ignore (yjs/y-websocket#122). The entry is then relayed with its clock
+ * raised by `shift`, and stays raised for as long as that connection lives.
+ *
+ * States are opaque JSON text. Thread: the room's worker. Embed only; zero is empty.
+ */
+#ifndef ROOM_PRESENCE_H
+#define ROOM_PRESENCE_H
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "room/msg.h"
+
+struct presence {
+    struct map entries; /* by client id */
+    size_t live;        /* entries with a state */
+    size_t changed;     /* entries not yet told to the room */
+    uint64_t sweep_ms;  /* when to look for silent ones again */
+};
+
+void presence_fini(struct presence *);
+/* Merges an awareness update of a connection that joined at `joined_ms`. ERR_PARAMS, with nothing
+ * changed, when it is malformed; `detail` (of `detail_bytes`) then says why. */
+NODISCARD enum err presence_apply(struct presence *, conn_id from, uint64_t joined_ms,
+                                  uint64_t now_ms, slice update, char *detail, size_t detail_bytes);
+/* Removes the entries of a connection that has gone. */
+void presence_leave(struct presence *, conn_id, uint64_t now_ms);
+/* Removes entries not renewed for `ttl_ms`, and forgets those long removed. */
+void presence_expire(struct presence *, uint64_t now_ms, uint64_t ttl_ms);
+/* What changed since the last call, as one awareness update; NULL when nothing did. */
+struct frame *presence_take_changes(struct presence *);
+/* Everyone who is present, but for `except`'s own entries; NULL when nobody is. */
+struct frame *presence_all(const struct presence *, conn_id except);
+
+#endif

@@ -1,0 +1,499 @@
+#include "room/room.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+#include "room/rooms.h"
+#include "yata.h"
+
+struct member {
+    conn_id conn;
+    enum role role;
+    uint64_t joined_ms;
+    char user_id[64];
+};
+
+static const uint8_t empty_update[] = {0, 0}; /* no clients, no deletes (CRDT update V1) */
+
+static slice bytes_slice(const struct yata_bytes *b) {
+    return slice_of(b->p, b->n);
+}
+
+/* A frame of what yata handed out, which is released; NULL for an update that says nothing. */
+static struct frame *take_update(struct yata_bytes *b) {
+    bool says_nothing = b->n == 0 || slice_eq(bytes_slice(b), slice_of(empty_update, 2));
+    struct frame *f = says_nothing ? NULL : frame_try_new(b->n);
+    if (f) {
+        memcpy(f->bytes, b->p, b->n);
+    }
+    yata_bytes_fini(b);
+    return f;
+}
+
+/* ---- answers ---- */
+
+static void post(struct room *r, unsigned worker, struct msg *m) {
+    m->from = r->parent->o.worker;
+    r->parent->o.post(r->parent->o.post_ctx, worker, m);
+}
+
+/* Turns a request into its answer, in place; its payload has been used. */
+static void answer(struct room *r, struct msg *m, enum msg_kind kind, enum err err) {
+    if (m->req == REQ_NONE && kind == MSG_ANSWER) {
+        msg_free(m);
+        return;
+    }
+    enum role role = m->kind == MSG_JOIN ? m->join.role : ROLE_NONE;
+    bool applied = (m->kind == MSG_UPDATE || m->kind == MSG_SYNC) && m->answer.applied;
+    struct member_info *members = m->kind == MSG_INFO ? m->answer.members : NULL;
+    m->kind = kind;
+    m->err = err;
+    m->answer.role = role;
+    m->answer.applied = applied;
+    m->answer.members = members;
+    m->answer.channel = r->channel;
+    m->answer.version = r->version;
+    m->answer.participants = r->members.used;
+    post(r, conn_worker(m->conn), m);
+}
+
+static void drop_payload(struct msg *m) {
+    m->payload = frame_unref(m->payload);
+}
+
+static void refuse(struct room *r, struct msg *m, enum err err, const char *detail) {
+    enum msg_kind kind = msg_answer_kind(m->kind);
+    if (m->kind == MSG_REPAIR) {
+        mem_free(m->repair.clocks);
+    }
+    drop_payload(m);
+    m->extra = frame_unref(m->extra);
+    (void)snprintf(m->detail, sizeof m->detail, "%s", detail);
+    answer(r, m, kind, err);
+}
+
+static enum err refusal(enum yata_status s) {
+    switch (s) {
+    case YATA_OK:
+        return ERR_OK;
+    case YATA_MALFORMED:
+        return ERR_PARAMS;
+    case YATA_LIMIT:
+        return ERR_TOO_LARGE;
+    case YATA_NOMEM:
+        break;
+    }
+    return ERR_NOMEM;
+}
+
+/* ---- ticks ---- */
+
+static void fan_out(struct room *r, struct frame *payload, conn_id except, bool presence) {
+    for (unsigned w = 0; w < r->parent->o.workers; w++) {
+        if (r->on_worker[w] == 0) {
+            continue;
+        }
+        struct msg *m = msg_new(MSG_FANOUT);
+        m->room = frame_ref(r->name);
+        m->payload = frame_ref(payload);
+        m->fanout.except = except;
+        m->fanout.version = r->version;
+        m->fanout.presence = presence;
+        post(r, w, m);
+    }
+}
+
+static void reset_tick(struct room *r) {
+    r->lone = frame_unref(r->lone);
+    r->in_tick = false;
+    r->tick_updates = 0;
+    r->writer = 0;
+    r->many_writers = false;
+}
+
+/* The bytes that tell what the tick changed; NULL when nothing did. */
+static struct frame *commit(struct room *r) {
+    bool as_received = r->tick_updates == 1 && r->lone;
+    bool wanted = r->tick_updates > 0 && !as_received;
+    struct yata_bytes merged = {0};
+    enum yata_status s = yata_commit(r->doc, wanted ? &merged : NULL);
+    if (s != YATA_OK) {
+        log_error("TICK-NOMEM", log_str("roomId", frame_slice(r->name)));
+    }
+    if (as_received) {
+        return frame_ref(r->lone);
+    }
+    return wanted ? take_update(&merged) : NULL;
+}
+
+void room_tick(struct room *r, uint64_t now_ms) {
+    if (!r->in_tick) {
+        return;
+    }
+    struct frame *told = commit(r);
+    if (told) {
+        metric_observe(METRIC_TICK_UPDATES, (double)r->tick_updates);
+        r->state = frame_unref(r->state);
+        fan_out(r, told, r->many_writers ? 0 : r->writer, false);
+        frame_unref(told);
+        r->ticked_ms = now_ms;
+    }
+    reset_tick(r);
+}
+
+void room_tick_presence(struct room *r, uint64_t now_ms) {
+    struct frame *told = presence_take_changes(&r->presence);
+    if (told) {
+        fan_out(r, told, 0, true);
+        frame_unref(told);
+        r->presence_ms = now_ms;
+    }
+}
+
+/* ---- the document ---- */
+
+static void begin(struct room *r) {
+    if (!r->in_tick) {
+        yata_begin(r->doc);
+        r->in_tick = true;
+        rooms_mark(r->parent, r); /* the transaction must close, also when nothing comes of it */
+    }
+}
+
+static void count_writer(struct room *r, struct msg *m, bool whole) {
+    r->version++;
+    r->tick_updates++;
+    if (r->tick_updates == 1) {
+        r->writer = m->conn;
+        r->lone = whole ? frame_ref(m->payload) : NULL;
+    } else {
+        r->many_writers |= r->writer != m->conn;
+        r->lone = frame_unref(r->lone);
+    }
+}
+
+/* Applies the payload within the tick. On refusal `detail` of the message says why. */
+static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
+    uint64_t start = clock_mono_ns();
+    struct yata_error why = {0};
+    begin(r);
+    enum yata_status s = yata_apply(r->doc, m->payload->bytes, m->payload->n, ret, &why);
+    metric_observe(METRIC_APPLY_DURATION, (double)(clock_mono_ns() - start) / 1e6);
+    if (s != YATA_OK) {
+        (void)snprintf(m->detail, sizeof m->detail, "update, byte %zu: %s", why.at, why.what);
+        return refusal(s);
+    }
+    if (ret->changed) {
+        count_writer(r, m, ret->whole);
+    }
+    return ERR_OK;
+}
+
+/* The whole state as a frame of the caller's; NULL when there is none or no memory. */
+static struct frame *whole_state(struct room *r) {
+    if (!r->state) {
+        struct yata_bytes out = {0};
+        if (yata_encode_state(r->doc, NULL, 0, &out) == YATA_OK) {
+            r->state = take_update(&out);
+        }
+    }
+    return r->state ? frame_ref(r->state) : NULL;
+}
+
+static enum err missing_for(struct room *r, slice state_vector, struct frame **ret) {
+    if (state_vector.n == 0) {
+        *ret = whole_state(r);
+        return ERR_OK;
+    }
+    struct yata_bytes out = {0};
+    enum yata_status s = yata_encode_state(r->doc, state_vector.p, state_vector.n, &out);
+    if (s == YATA_OK) {
+        *ret = take_update(&out);
+    }
+    return refusal(s);
+}
+
+static struct frame *state_vector(struct room *r) {
+    struct yata_bytes out = {0};
+    struct frame *f = NULL;
+    if (yata_encode_state_vector(r->doc, &out) == YATA_OK) {
+        f = frame_copy(bytes_slice(&out));
+    }
+    yata_bytes_fini(&out);
+    return f;
+}
+
+/* ---- messages ---- */
+
+static void add_member(struct room *r, const struct msg *m, uint64_t now_ms) {
+    struct member *who = map_find_u64(&r->members, m->conn);
+    if (!who) {
+        who = NEW(struct member);
+        who->conn = m->conn;
+        who->joined_ms = now_ms;
+        map_set_u64(&r->members, m->conn, who);
+        r->on_worker[conn_worker(m->conn)]++;
+        metric_add(METRIC_PARTICIPANTS, 0, 1);
+    }
+    who->role = m->join.role;
+    memcpy(who->user_id, m->join.user_id, sizeof who->user_id);
+}
+
+static void on_join(struct room *r, struct msg *m, uint64_t now_ms) {
+    bool known = map_find_u64(&r->members, m->conn) != NULL;
+    if (!known && r->members.used >= r->parent->o.room_cap) {
+        refuse(r, m, ERR_RATE, "the room is full");
+        return;
+    }
+    room_tick(r, now_ms);
+    struct frame *state = NULL;
+    if (!(m->join.capabilities & CAP_YJS_SYNC_V1)) {
+        enum err e = missing_for(r, frame_slice(m->extra), &state);
+        if (e != ERR_OK) {
+            refuse(r, m, e, "stateVectorB64 is not a state vector");
+            return;
+        }
+    }
+    if (!state && m->join.state_always) {
+        state = frame_copy(slice_of(empty_update, sizeof empty_update));
+    }
+    add_member(r, m, now_ms);
+    frame_unref(m->payload);
+    frame_unref(m->extra);
+    m->payload = state;
+    m->extra = presence_all(&r->presence, m->conn);
+    answer(r, m, MSG_JOINED, ERR_OK);
+}
+
+static void on_leave(struct room *r, struct msg *m, uint64_t now_ms) {
+    struct member *who = map_remove_u64(&r->members, m->conn);
+    if (who) {
+        mem_free(who);
+        r->on_worker[conn_worker(m->conn)]--;
+        metric_add(METRIC_PARTICIPANTS, 0, -1);
+        presence_leave(&r->presence, m->conn, now_ms);
+        rooms_mark(r->parent, r);
+    }
+    answer(r, m, MSG_ANSWER, ERR_OK);
+}
+
+static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
+    struct yata_applied did = {0};
+    enum err e = apply(r, m, &did);
+    if (e != ERR_OK) {
+        drop_payload(m);
+        answer(r, m, MSG_ANSWER, e);
+        return;
+    }
+    drop_payload(m);
+    if (did.pending) {
+        room_tick(r, now_ms);
+        m->extra = state_vector(r);
+    }
+    m->answer.applied = !did.pending;
+    answer(r, m, MSG_ANSWER, ERR_OK);
+}
+
+/* Where the client stands: what it says, or what its own state says. NULL: at nothing. */
+static struct frame *client_stands_at(struct msg *m) {
+    if (m->extra) {
+        return frame_ref(m->extra);
+    }
+    struct yata_bytes out = {0};
+    struct frame *f = NULL;
+    if (m->payload &&
+        yata_state_vector_from_update(m->payload->bytes, m->payload->n, &out, NULL) == YATA_OK) {
+        f = frame_copy(bytes_slice(&out));
+    }
+    yata_bytes_fini(&out);
+    return f;
+}
+
+static void on_sync(struct room *r, struct msg *m, uint64_t now_ms) {
+    room_tick(r, now_ms);
+    struct frame *stands_at = client_stands_at(m);
+    struct yata_applied did = {0};
+    enum err e = m->payload ? apply(r, m, &did) : ERR_OK;
+    room_tick(r, now_ms);
+    struct frame *missing = NULL;
+    if (e == ERR_OK) {
+        e = missing_for(r, frame_slice(stands_at), &missing);
+        if (e != ERR_OK) {
+            (void)snprintf(m->detail, sizeof m->detail, "stateVectorB64 is not a state vector");
+        }
+    }
+    frame_unref(stands_at);
+    drop_payload(m);
+    frame_unref(m->extra);
+    m->payload = missing;
+    m->extra = e == ERR_OK ? state_vector(r) : NULL;
+    m->answer.applied = e == ERR_OK && !did.pending;
+    answer(r, m, MSG_SYNCED, e);
+}
+
+static void on_awareness(struct room *r, struct msg *m, uint64_t now_ms) {
+    const struct member *who = map_find_u64(&r->members, m->conn);
+    enum err e = presence_apply(&r->presence, m->conn, who->joined_ms, now_ms,
+                                frame_slice(m->payload), m->detail, sizeof m->detail);
+    if (r->presence.changed) {
+        rooms_mark(r->parent, r);
+    }
+    drop_payload(m);
+    answer(r, m, MSG_ANSWER, e);
+}
+
+static void on_info(struct room *r, struct msg *m) {
+    struct member *asks = map_find_u64(&r->members, m->conn);
+    bool for_admin = asks && asks->role == ROLE_ADMIN;
+    size_t count[ROLE_ADMIN + 1] = {0};
+    struct member_info *list = mem_new(r->members.used * sizeof *list);
+    size_t n = 0;
+    size_t at = 0;
+    for (struct member *who; (who = map_next(&r->members, &at)) != NULL; n++) {
+        count[who->role]++;
+        list[n].conn = who->conn;
+        list[n].role = who->role;
+        memcpy(list[n].user_id, who->user_id, sizeof list[n].user_id);
+    }
+    if (!for_admin) {
+        mem_free(list);
+        list = NULL;
+    }
+    m->answer.members = list;
+    m->answer.readers = count[ROLE_READ];
+    m->answer.writers = count[ROLE_WRITE];
+    m->answer.admins = count[ROLE_ADMIN];
+    answer(r, m, MSG_ANSWER, ERR_OK);
+}
+
+/* Today's state vector, lowered to where the receiver was cut off. */
+static enum err encode_repair(struct room *r, const struct msg *m, struct frame **ret) {
+    const struct yata_clock *now = NULL;
+    size_t n = 0;
+    if (yata_state_vector(r->doc, &now, &n) != YATA_OK) {
+        return ERR_NOMEM;
+    }
+    struct yata_clock *since = mem_new((n + 1) * sizeof *since);
+    for (size_t i = 0; i < n; i++) {
+        since[i] = now[i];
+        for (size_t j = 0; j < m->repair.count; j++) {
+            const struct yata_clock *missed = &m->repair.clocks[j];
+            if (missed->client == since[i].client && missed->clock < since[i].clock) {
+                since[i].clock = missed->clock;
+            }
+        }
+    }
+    struct yata_bytes out = {0};
+    enum yata_status s = yata_encode_since(r->doc, since, n, &out);
+    mem_free(since);
+    *ret = s == YATA_OK ? take_update(&out) : NULL;
+    return refusal(s);
+}
+
+static void on_repair(struct room *r, struct msg *m, uint64_t now_ms) {
+    room_tick(r, now_ms);
+    struct frame *difference = NULL;
+    enum err e = encode_repair(r, m, &difference);
+    mem_free(m->repair.clocks);
+    m->repair.clocks = NULL;
+    m->payload = difference;
+    m->extra = presence_all(&r->presence, m->conn);
+    answer(r, m, MSG_REPAIRED, e);
+}
+
+struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel) {
+    struct yata_doc *doc = yata_doc_new(NULL);
+    if (!doc) {
+        return NULL;
+    }
+    struct room *r = NEW(struct room);
+    r->parent = parent;
+    r->name = frame_ref(name);
+    r->channel = channel;
+    r->doc = doc;
+    r->on_worker = mem_new(parent->o.workers * sizeof *r->on_worker);
+    return r;
+}
+
+void room_free(struct room *r) {
+    must(!list_linked(&r->dirty));
+    if (r->in_tick) {
+        (void)yata_commit(r->doc, NULL);
+    }
+    size_t at = 0;
+    for (struct member *who; (who = map_next(&r->members, &at)) != NULL;) {
+        mem_free(who);
+        metric_add(METRIC_PARTICIPANTS, 0, -1);
+    }
+    map_fini(&r->members);
+    presence_fini(&r->presence);
+    yata_doc_free(r->doc);
+    frame_unref(r->state);
+    frame_unref(r->lone);
+    frame_unref(r->name);
+    mem_free(r->on_worker);
+    mem_free(r);
+}
+
+/* May this message's sender do that here? */
+static enum err allowed(struct room *r, const struct msg *m, const char **ret_detail) {
+    const struct member *who = map_find_u64(&r->members, m->conn);
+    if (!who) {
+        *ret_detail = "not subscribed to this room";
+        return ERR_FORBIDDEN;
+    }
+    if (who->role < m->needs) {
+        *ret_detail = m->needs == ROLE_ADMIN ? "this needs the right to administer"
+                                             : "this needs the right to write";
+        return ERR_FORBIDDEN;
+    }
+    return ERR_OK;
+}
+
+void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
+    const char *detail = NULL;
+    if (m->kind != MSG_JOIN && m->kind != MSG_LEAVE) {
+        enum err e = allowed(r, m, &detail);
+        if (e != ERR_OK) {
+            refuse(r, m, e, detail);
+            return;
+        }
+    }
+    switch (m->kind) {
+    case MSG_JOIN:
+        on_join(r, m, now_ms);
+        break;
+    case MSG_LEAVE:
+        on_leave(r, m, now_ms);
+        break;
+    case MSG_UPDATE:
+        on_update(r, m, now_ms);
+        break;
+    case MSG_SYNC:
+        on_sync(r, m, now_ms);
+        break;
+    case MSG_AWARENESS:
+        on_awareness(r, m, now_ms);
+        break;
+    case MSG_INFO:
+        on_info(r, m);
+        break;
+    case MSG_REPAIR:
+        on_repair(r, m, now_ms);
+        break;
+    default:
+        must(!"a message for rooms");
+    }
+}
+
+bool room_is_void(const struct room *r) {
+    struct yata_stats stats;
+    yata_stats(r->doc, &stats);
+    return r->members.used == 0 && r->version == 0 && stats.pending_bytes == 0 &&
+           r->presence.changed == 0 && !r->in_tick;
+}

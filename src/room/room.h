@@ -1,0 +1,61 @@
+/* room.h: one shared document, its members, and the order in which they see changes.
+ *
+ * Messages in, messages out (msg.h): a room knows workers and connection ids, never sockets, so it
+ * is tested without any. What arrives within a tick is applied in one transaction; at the tick one
+ * merged update goes to each worker that has members. A lone update that integrated whole is handed
+ * on as it was received; what changed nothing is handed to nobody.
+ *
+ * Thread: the worker that owns the room. Memory: owned by struct rooms (rooms.h); members are ids,
+ * never pointers.
+ */
+#ifndef ROOM_ROOM_H
+#define ROOM_ROOM_H
+
+#include "base/map.h"
+#include "room/msg.h"
+#include "room/presence.h"
+
+struct rooms;
+struct yata_doc;
+
+struct room {
+    struct rooms *parent;
+    struct frame *name;
+    uint32_t channel; /* unique on this server while it runs */
+    struct yata_doc *doc;
+    uint64_t version;    /* accepted changes */
+    struct frame *state; /* the whole state as last encoded, or NULL when it has changed since */
+
+    struct map members;  /* struct member by conn_id */
+    uint16_t *on_worker; /* members on each worker */
+    struct presence presence;
+
+    /* the open tick */
+    struct list_node dirty; /* in rooms' list of rooms with something to tell */
+    bool in_tick;           /* a transaction is open */
+    size_t tick_updates;    /* updates that changed something */
+    struct frame *lone;     /* the only one so far, if it may be relayed as received */
+    conn_id writer;         /* the only writer so far */
+    bool many_writers;
+    uint64_t ticked_ms;   /* when updates were last told */
+    uint64_t presence_ms; /* when presence was last told */
+};
+
+/* An empty room of this name (a counted frame, shared). */
+struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel);
+/* Frees it; the list it is in must have let go of it. */
+void room_free(struct room *);
+
+/* Acts on one message addressed to this room and takes it: it comes back as the answer or is freed.
+ */
+void room_handle(struct room *, struct msg *, uint64_t now_ms);
+
+/* Tells members what has changed in the document since the last tick. */
+void room_tick(struct room *, uint64_t now_ms);
+/* Tells members what has changed in presence. */
+void room_tick_presence(struct room *, uint64_t now_ms);
+
+/* Nobody is in it and it has never held anything. */
+bool room_is_void(const struct room *);
+
+#endif

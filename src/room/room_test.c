@@ -1,0 +1,544 @@
+/* What a room promises, shown without a socket: messages in, messages out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "room/rooms.h"
+#include "yata.h"
+
+enum { ANN = 1, BOB = 2, EVE = 3, WORKERS = 2 };
+
+/* ---- a worker without a loop: it keeps what rooms post ---- */
+
+struct fixture {
+    struct rooms rooms;
+    struct list_node posted;
+    uint64_t now_ms;
+    bool behind;
+};
+
+static void keep(void *ctx, unsigned worker, struct msg *m) {
+    struct fixture *f = ctx;
+    (void)worker;
+    list_push(&f->posted, &m->node);
+}
+
+static bool is_behind(void *ctx, unsigned worker) {
+    (void)worker;
+    return ((struct fixture *)ctx)->behind;
+}
+
+static int set_up(void **state) {
+    struct fixture *f = NEW(struct fixture);
+    list_init(&f->posted);
+    f->now_ms = 1000;
+    struct rooms_options o = {.workers = WORKERS,
+                              .post = keep,
+                              .post_ctx = f,
+                              .behind = is_behind,
+                              .max_rooms = 2,
+                              .room_cap = 3,
+                              .auto_create = true,
+                              .presence_hz = 20,
+                              .presence_ttl_ms = 30000};
+    rooms_init(&f->rooms, &o);
+    *state = f;
+    return 0;
+}
+
+static struct msg *next(struct fixture *f) {
+    struct list_node *node = list_shift(&f->posted);
+    return node ? LIST_ITEM(node, struct msg, node) : NULL;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    for (struct msg *m; (m = next(f)) != NULL;) {
+        msg_free(m);
+    }
+    rooms_fini(&f->rooms);
+    mem_free(f);
+    return 0;
+}
+
+/* ---- saying things ---- */
+
+static struct msg *say(enum msg_kind kind, const char *room, conn_id who, slice payload) {
+    struct msg *m = msg_new(kind);
+    m->conn = who;
+    m->req = 7;
+    m->room = frame_copy(slice_str(room));
+    m->payload = payload.p ? frame_copy(payload) : NULL;
+    return m;
+}
+
+static struct msg *tell(struct fixture *f, struct msg *m) {
+    rooms_handle(&f->rooms, m, f->now_ms);
+    return next(f);
+}
+
+static void turn(struct fixture *f) {
+    (void)rooms_turn(&f->rooms, f->now_ms);
+}
+
+static struct msg *join_as(struct fixture *f, const char *room, conn_id who, enum role role) {
+    struct msg *m = say(MSG_JOIN, room, who, (slice){0});
+    m->join.role = role;
+    return tell(f, m);
+}
+
+static void join(struct fixture *f, conn_id who) {
+    struct msg *m = join_as(f, "r", who, ROLE_WRITE);
+    assert_int_equal(m->kind, MSG_JOINED);
+    assert_int_equal(m->err, ERR_OK);
+    msg_free(m);
+}
+
+/* An update of one client that appends one letter to the root text "t", as yjs encodes it. */
+static slice letter(uint8_t to[32], uint8_t client, uint8_t clock, char c) {
+    size_t n = 0;
+    to[n++] = 1; /* clients */
+    to[n++] = 1; /* structs */
+    to[n++] = client;
+    to[n++] = clock;
+    if (clock == 0) {
+        const uint8_t first[] = {0x04, 1, 1, 't'}; /* string in root "t" */
+        memcpy(to + n, first, sizeof first);
+        n += sizeof first;
+    } else {
+        const uint8_t next_one[] = {0x84, client, (uint8_t)(clock - 1)}; /* origin: the last one */
+        memcpy(to + n, next_one, sizeof next_one);
+        n += sizeof next_one;
+    }
+    to[n++] = 1;
+    to[n++] = (uint8_t)c;
+    to[n++] = 0; /* delete set */
+    return slice_of(to, n);
+}
+
+static struct msg *type(struct fixture *f, conn_id who, uint8_t client, uint8_t clock, char c) {
+    uint8_t bytes[32];
+    return tell(f, say(MSG_UPDATE, "r", who, letter(bytes, client, clock, c)));
+}
+
+static void type_ok(struct fixture *f, conn_id who, uint8_t client, uint8_t clock, char c) {
+    struct msg *m = type(f, who, client, clock, c);
+    assert_int_equal(m->err, ERR_OK);
+    assert_true(m->answer.applied);
+    msg_free(m);
+}
+
+/* An awareness update: one client, one clock, a state or null. */
+static slice presence(uint8_t to[64], uint8_t client, uint8_t clock, const char *json) {
+    to[0] = 1;
+    to[1] = client;
+    to[2] = clock;
+    to[3] = (uint8_t)strlen(json);
+    memcpy(to + 4, json, strlen(json));
+    return slice_of(to, 4 + strlen(json));
+}
+
+static void show(struct fixture *f, conn_id who, uint8_t client, uint8_t clock, const char *json) {
+    uint8_t bytes[64];
+    struct msg *m = tell(f, say(MSG_AWARENESS, "r", who, presence(bytes, client, clock, json)));
+    assert_int_equal(m->err, ERR_OK);
+    msg_free(m);
+}
+
+/* ---- the document ---- */
+
+static void a_lone_update_is_relayed_as_received_at_once_and_not_to_its_writer(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    uint8_t bytes[32];
+    slice sent = letter(bytes, 5, 0, 'a');
+    struct msg *ack = tell(f, say(MSG_UPDATE, "r", ANN, sent));
+    assert_int_equal(ack->answer.version, 1);
+    msg_free(ack);
+    turn(f);
+    struct msg *m = next(f);
+    assert_int_equal(m->kind, MSG_FANOUT);
+    assert_int_equal(m->fanout.except, ANN);
+    assert_true(slice_eq(frame_slice(m->payload), sent));
+    msg_free(m);
+    assert_null(next(f));
+}
+
+static void a_burst_is_merged_into_one_update_for_everybody(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    type_ok(f, ANN, 5, 0, 'a');
+    turn(f);
+    msg_free(next(f));
+    type_ok(f, ANN, 5, 1, 'b');
+    type_ok(f, BOB, 6, 0, 'x');
+    type_ok(f, ANN, 5, 2, 'c');
+    f->now_ms += 1;
+    turn(f);
+    assert_null(next(f)); /* the tick is not due yet */
+    f->now_ms += 20;
+    turn(f);
+    struct msg *m = next(f);
+    assert_int_equal(m->kind, MSG_FANOUT);
+    assert_int_equal(m->fanout.except, 0); /* two writers: both need what the other wrote */
+    assert_int_equal(m->fanout.version, 4);
+    struct yata_update_range *ranges = NULL;
+    size_t n = 0;
+    assert_int_equal(yata_update_meta(m->payload->bytes, m->payload->n, &ranges, &n, NULL), 0);
+    assert_int_equal(n, 2);
+    free(ranges);
+    msg_free(m);
+    assert_null(next(f));
+}
+
+static void what_changes_nothing_is_relayed_to_nobody(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    type_ok(f, ANN, 5, 0, 'a');
+    turn(f);
+    msg_free(next(f));
+    f->now_ms += 100;
+    struct msg *again = type(f, BOB, 5, 0, 'a');
+    assert_true(again->answer.applied);
+    assert_int_equal(again->answer.version, 1);
+    msg_free(again);
+    turn(f);
+    assert_null(next(f));
+}
+
+static void an_update_ahead_of_its_dependencies_waits_and_then_applies_by_itself(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    struct msg *early = type(f, ANN, 5, 1, 'b');
+    assert_false(early->answer.applied);
+    assert_true(slice_eq(frame_slice(early->extra), slice_of("\0", 1))); /* empty state vector */
+    msg_free(early);
+    turn(f);
+    assert_null(next(f));
+    type_ok(f, ANN, 5, 0, 'a');
+    f->now_ms += 100;
+    turn(f);
+    struct msg *m = next(f);
+    struct yata_update_range *ranges = NULL;
+    size_t n = 0;
+    assert_int_equal(yata_update_meta(m->payload->bytes, m->payload->n, &ranges, &n, NULL), 0);
+    assert_int_equal(ranges[0].from, 0);
+    assert_int_equal(ranges[0].to, 2);
+    free(ranges);
+    msg_free(m);
+}
+
+static void a_malformed_update_is_refused_with_its_byte_and_reaches_nobody(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    struct msg *m = tell(f, say(MSG_UPDATE, "r", ANN, slice_of("\1\1\5", 3)));
+    assert_int_equal(m->err, ERR_PARAMS);
+    assert_non_null(strstr(m->detail, "update, byte "));
+    msg_free(m);
+    f->now_ms += 100;
+    turn(f);
+    assert_null(next(f));
+}
+
+static void a_joiner_gets_the_state_or_the_difference(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    type_ok(f, ANN, 5, 0, 'a');
+    type_ok(f, ANN, 5, 1, 'b');
+    turn(f);
+    msg_free(next(f));
+    struct msg *whole = join_as(f, "r", BOB, ROLE_WRITE);
+    struct msg *m = say(MSG_JOIN, "r", EVE, (slice){0});
+    m->join.role = ROLE_WRITE;
+    m->extra = frame_copy(slice_of("\1\5\1", 3)); /* has the first letter */
+    struct msg *difference = tell(f, m);
+    struct yata_update_range *ranges = NULL;
+    size_t n = 0;
+    assert_int_equal(yata_update_meta(whole->payload->bytes, whole->payload->n, &ranges, &n, NULL),
+                     0);
+    assert_int_equal(ranges[0].from, 0);
+    free(ranges);
+    assert_int_equal(
+        yata_update_meta(difference->payload->bytes, difference->payload->n, &ranges, &n, NULL), 0);
+    assert_int_equal(ranges[0].from, 1);
+    free(ranges);
+    assert_int_equal(whole->answer.participants, 2);
+    assert_int_equal(difference->answer.participants, 3);
+    msg_free(whole);
+    msg_free(difference);
+}
+
+static void a_sync_brings_both_sides_to_the_same_state(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    type_ok(f, ANN, 5, 0, 'a');
+    turn(f);
+    msg_free(next(f));
+    uint8_t bytes[32];
+    rooms_handle(&f->rooms, say(MSG_SYNC, "r", BOB, letter(bytes, 6, 0, 'x')), f->now_ms);
+    struct msg *relayed = next(f);
+    assert_int_equal(relayed->kind, MSG_FANOUT);
+    assert_int_equal(relayed->fanout.except, BOB);
+    struct msg *answer = next(f);
+    assert_int_equal(answer->kind, MSG_SYNCED);
+    assert_true(answer->answer.applied);
+    assert_true(slice_eq(frame_slice(answer->extra), slice_of("\2\6\1\5\1", 5)));
+    struct yata_update_range *ranges = NULL;
+    size_t n = 0;
+    assert_int_equal(
+        yata_update_meta(answer->payload->bytes, answer->payload->n, &ranges, &n, NULL), 0);
+    assert_int_equal(n, 1); /* only what Bob lacked */
+    assert_int_equal(ranges[0].client, 5);
+    free(ranges);
+    msg_free(relayed);
+    msg_free(answer);
+}
+
+static void a_cut_receiver_is_served_from_where_it_was_cut(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    for (uint8_t i = 0; i < 10; i++) {
+        type_ok(f, ANN, 5, i, (char)('a' + i));
+    }
+    struct msg *m = say(MSG_REPAIR, "r", BOB, (slice){0});
+    m->repair.clocks = mem_new(sizeof *m->repair.clocks);
+    m->repair.clocks[0] = (struct yata_clock){.client = 5, .clock = 4};
+    m->repair.count = 1;
+    rooms_handle(&f->rooms, m, f->now_ms);
+    msg_free(next(f)); /* the tick that was open */
+    struct msg *repaired = next(f);
+    assert_int_equal(repaired->kind, MSG_REPAIRED);
+    struct yata_update_range *ranges = NULL;
+    size_t n = 0;
+    assert_int_equal(
+        yata_update_meta(repaired->payload->bytes, repaired->payload->n, &ranges, &n, NULL), 0);
+    assert_int_equal(ranges[0].from, 4);
+    assert_int_equal(ranges[0].to, 10);
+    free(ranges);
+    msg_free(repaired);
+}
+
+static void ticks_wait_while_a_receiving_worker_is_behind(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    f->behind = true;
+    type_ok(f, ANN, 5, 0, 'a');
+    for (int i = 0; i < 10; i++) {
+        f->now_ms += 50;
+        turn(f);
+        assert_null(next(f));
+    }
+    f->behind = false;
+    f->now_ms += 50;
+    turn(f);
+    msg_free(next(f));
+    assert_null(next(f));
+}
+
+/* ---- who may ---- */
+
+static void strangers_and_readers_may_not_write(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    uint8_t bytes[32];
+    struct msg *stranger = type(f, EVE, 9, 0, 'e');
+    assert_int_equal(stranger->err, ERR_FORBIDDEN);
+    msg_free(stranger);
+    struct msg *reader = join_as(f, "r", BOB, ROLE_READ);
+    assert_int_equal(reader->err, ERR_OK);
+    msg_free(reader);
+    struct msg *m = say(MSG_UPDATE, "r", BOB, letter(bytes, 9, 0, 'e'));
+    m->needs = ROLE_WRITE;
+    m = tell(f, m);
+    assert_int_equal(m->err, ERR_FORBIDDEN);
+    msg_free(m);
+}
+
+static void rooms_are_made_by_writers_and_counted(void **state) {
+    struct fixture *f = *state;
+    struct msg *m = join_as(f, "none", ANN, ROLE_READ);
+    assert_int_equal(m->err, ERR_NOT_FOUND);
+    msg_free(m);
+    const char *names[] = {"one", "two", "three"};
+    for (int i = 0; i < 3; i++) {
+        m = join_as(f, names[i], ANN, ROLE_WRITE);
+        assert_int_equal(m->err, i < 2 ? ERR_OK : ERR_RATE);
+        msg_free(m);
+    }
+    m = tell(f, say(MSG_UPDATE, "three", ANN, slice_of("\0\0", 2)));
+    assert_int_equal(m->err, ERR_NOT_FOUND);
+    msg_free(m);
+}
+
+static void a_full_room_refuses_one_more_but_not_a_member(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    join(f, EVE);
+    join(f, BOB);
+    struct msg *m = join_as(f, "r", 99, ROLE_WRITE);
+    assert_int_equal(m->err, ERR_RATE);
+    msg_free(m);
+}
+
+static void a_room_that_never_held_anything_is_forgotten(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    msg_free(tell(f, say(MSG_LEAVE, "r", ANN, (slice){0})));
+    turn(f);
+    rooms_sweep(&f->rooms, f->now_ms);
+    assert_int_equal(f->rooms.by_name.used, 0);
+    join(f, ANN);
+    type_ok(f, ANN, 5, 0, 'a');
+    msg_free(tell(f, say(MSG_LEAVE, "r", ANN, (slice){0})));
+    f->now_ms += 100;
+    turn(f);
+    rooms_sweep(&f->rooms, f->now_ms);
+    assert_int_equal(f->rooms.by_name.used, 1);
+}
+
+/* ---- presence ---- */
+
+static struct frame *shown(struct fixture *f) {
+    f->now_ms += 100;
+    turn(f);
+    struct msg *m = next(f);
+    if (!m) {
+        return NULL;
+    }
+    assert_int_equal(m->kind, MSG_FANOUT);
+    assert_true(m->fanout.presence);
+    struct frame *payload = frame_ref(m->payload);
+    msg_free(m);
+    return payload;
+}
+
+static void assert_shown(struct fixture *f, uint8_t client, uint8_t clock, const char *json) {
+    uint8_t bytes[64];
+    struct frame *got = shown(f);
+    assert_non_null(got);
+    assert_true(slice_eq(frame_slice(got), presence(bytes, client, clock, json)));
+    frame_unref(got);
+}
+
+static void presence_is_told_once_and_repeats_of_it_to_nobody(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    show(f, ANN, 5, 1, "{}");
+    assert_shown(f, 5, 1, "{}");
+    for (int i = 0; i < 5; i++) {
+        show(f, BOB, 5, 1, "{}"); /* clients repeat all they know */
+    }
+    assert_null(shown(f));
+    show(f, ANN, 5, 0, "{\"old\":1}");
+    assert_null(shown(f));
+}
+
+static void only_its_owner_removes_an_entry_and_leaving_does(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    show(f, ANN, 5, 1, "{}");
+    assert_shown(f, 5, 1, "{}");
+    show(f, BOB, 5, 1, "null");
+    show(f, BOB, 5, 9, "null");
+    assert_null(shown(f));
+    msg_free(tell(f, say(MSG_LEAVE, "r", ANN, (slice){0})));
+    assert_shown(f, 5, 1, "null");
+}
+
+static void one_that_returns_at_its_old_clock_is_seen_again(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    show(f, ANN, 5, 3, "{}");
+    assert_shown(f, 5, 3, "{}");
+    msg_free(tell(f, say(MSG_LEAVE, "r", ANN, (slice){0})));
+    assert_shown(f, 5, 3, "null");
+    show(f, BOB, 5, 3, "{}"); /* a late repeat by one who was there must not bring it back */
+    assert_null(shown(f));
+    f->now_ms += 1;
+    join(f, EVE); /* the same client on a new connection */
+    show(f, EVE, 5, 3, "{}");
+    assert_shown(f, 5, 4, "{}");
+    show(f, EVE, 5, 4, "{\"x\":1}"); /* its own next clock stays above what peers have */
+    assert_shown(f, 5, 5, "{\"x\":1}");
+}
+
+static void the_silent_are_removed_after_their_time(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    show(f, ANN, 5, 1, "{}");
+    show(f, BOB, 6, 1, "{}");
+    frame_unref(shown(f));
+    f->now_ms += 20000;
+    show(f, BOB, 6, 2, "{}");
+    frame_unref(shown(f));
+    f->now_ms += 12000;
+    rooms_sweep(&f->rooms, f->now_ms);
+    assert_shown(f, 5, 1, "null");
+}
+
+static void a_joiner_sees_the_others_and_not_itself(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    show(f, ANN, 5, 1, "{}");
+    struct msg *bob = join_as(f, "r", BOB, ROLE_READ);
+    uint8_t bytes[64];
+    assert_true(slice_eq(frame_slice(bob->extra), presence(bytes, 5, 1, "{}")));
+    msg_free(bob);
+    struct msg *again = join_as(f, "r", ANN, ROLE_WRITE);
+    assert_null(again->extra);
+    msg_free(again);
+}
+
+static void malformed_presence_changes_nothing(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    const uint8_t cut[] = {2, 5, 1, 2, '{', '}', 6};
+    struct msg *m = tell(f, say(MSG_AWARENESS, "r", ANN, slice_of(cut, sizeof cut)));
+    assert_int_equal(m->err, ERR_PARAMS);
+    assert_non_null(strstr(m->detail, "byte"));
+    msg_free(m);
+    assert_null(shown(f));
+}
+
+int main(void) {
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(a_lone_update_is_relayed_as_received_at_once_and_not_to_its_writer),
+        T(a_burst_is_merged_into_one_update_for_everybody),
+        T(what_changes_nothing_is_relayed_to_nobody),
+        T(an_update_ahead_of_its_dependencies_waits_and_then_applies_by_itself),
+        T(a_malformed_update_is_refused_with_its_byte_and_reaches_nobody),
+        T(a_joiner_gets_the_state_or_the_difference),
+        T(a_sync_brings_both_sides_to_the_same_state),
+        T(a_cut_receiver_is_served_from_where_it_was_cut),
+        T(ticks_wait_while_a_receiving_worker_is_behind),
+        T(strangers_and_readers_may_not_write),
+        T(rooms_are_made_by_writers_and_counted),
+        T(a_full_room_refuses_one_more_but_not_a_member),
+        T(a_room_that_never_held_anything_is_forgotten),
+        T(presence_is_told_once_and_repeats_of_it_to_nobody),
+        T(only_its_owner_removes_an_entry_and_leaving_does),
+        T(one_that_returns_at_its_old_clock_is_seen_again),
+        T(the_silent_are_removed_after_their_time),
+        T(a_joiner_sees_the_others_and_not_itself),
+        T(malformed_presence_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

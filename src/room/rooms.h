@@ -1,0 +1,54 @@
+/* rooms.h: one worker's share of the rooms: found by name, made on demand, ticked.
+ *
+ * Rooms are spread over the workers by hash; room_owner says which. A tick is immediate in a room
+ * that was idle; in a burst all rooms of a worker tick together, a tick interval after the first of
+ * them got something to tell. The interval stretches when the worker is short of time.
+ *
+ * Thread: the worker that owns them; room_owner is pure.
+ */
+#ifndef ROOM_ROOMS_H
+#define ROOM_ROOMS_H
+
+#include "room/room.h"
+
+struct rooms_options {
+    unsigned worker;  /* this worker */
+    unsigned workers; /* how many there are */
+    post_fn post;
+    void *post_ctx;
+    /* True while a worker is so far behind that ticks should wait and merge meanwhile. */
+    bool (*behind)(void *ctx, unsigned worker);
+    size_t max_rooms; /* on this worker */
+    size_t room_cap;  /* members of one room */
+    bool auto_create;
+    unsigned presence_hz;
+    uint64_t presence_ttl_ms;
+};
+
+struct rooms {
+    struct rooms_options o;
+    struct map by_name;
+    struct list_node dirty; /* rooms with a document or presence change to tell */
+    uint64_t burst_ms;      /* when the first room of the current burst was put off; 0: none */
+    uint64_t tick_ms;       /* the interval in a burst */
+    uint32_t channels;      /* numbers handed out */
+    uint64_t swept_ms;
+};
+
+void rooms_init(struct rooms *, const struct rooms_options *);
+void rooms_fini(struct rooms *);
+/* Which of `workers` owns the room of this name. */
+unsigned room_owner(slice name, unsigned workers);
+/* Acts on a message of a kind below MSG_TO_CONN, and takes it. */
+void rooms_handle(struct rooms *, struct msg *, uint64_t now_ms);
+/* Ticks what is due. Returns when to call again, in ms of the same clock; UINT64_MAX: not needed.
+ */
+uint64_t rooms_turn(struct rooms *, uint64_t now_ms);
+/* Expires presence, drops rooms that hold nothing; call about once a second. */
+void rooms_sweep(struct rooms *, uint64_t now_ms);
+/* How busy the worker is, 0 to 1: sets the tick interval. */
+void rooms_set_load(struct rooms *, double busy);
+/* Remembers that a room has something to tell. */
+void rooms_mark(struct rooms *, struct room *);
+
+#endif

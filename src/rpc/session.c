@@ -1,0 +1,555 @@
+#include "rpc/session.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "limit/caps.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+#include "room/rooms.h"
+
+enum { SEQS = CAPS_SEQS_REMEMBERED };
+
+struct acknowledged {
+    uint64_t seq;
+    uint64_t version;
+};
+
+struct session {
+    struct rpc *rpc;
+    struct conn *conn;
+    const struct dialect *in;
+    enum dialect_id out; /* for events; answers follow their request */
+    bool binary_agreed;  /* mcp-binary was negotiated */
+    bool mux;            /* has used the long form, or more than one room */
+    char user_id[64];
+    char session_id[CAPS_LABEL_BYTES];
+    char default_room[CAPS_ROOM_NAME_BYTES];
+    size_t default_room_bytes;
+
+    struct subscription **subs;
+    size_t subs_count;
+
+    struct request *requests;
+    uint32_t requests_cap;
+    size_t in_flight;
+
+    struct acknowledged *acks; /* ring of SEQS, made on first use */
+    size_t acks_count;
+    uint64_t acks_highest;
+
+    bool in_batch;     /* decoding one */
+    size_t batch_open; /* its requests not yet answered */
+    struct buf batch;  /* its answers so far */
+
+    bool full;     /* the outbox went over its mark and has not drained */
+    bool draining; /* the server is going down: close once nothing is under way */
+};
+
+/* ---- small things ---- */
+
+const struct rpc *session_rpc(const struct session *s) {
+    return s->rpc;
+}
+
+struct conn *session_conn(struct session *s) {
+    return s->conn;
+}
+
+const char *session_user(const struct session *s) {
+    return s->user_id;
+}
+
+slice session_default_room(const struct session *s) {
+    return slice_of(s->default_room, s->default_room_bytes);
+}
+
+bool session_is_plain(const struct session *s) {
+    return s->in == dialect_get(DIALECT_PLAINJSON);
+}
+
+/* ---- flow ---- */
+
+static void breathe(struct session *s) {
+    if (s->draining) {
+        if (s->in_flight == 0) {
+            conn_close(s->conn, 1013, "the server is going down");
+        }
+    } else if (s->in_flight >= CAPS_IN_FLIGHT || s->full) {
+        conn_pause(s->conn);
+    } else {
+        conn_resume(s->conn);
+    }
+}
+
+static void push(struct session *s, struct out_item *it) {
+    if (conn_push(s->conn, it)) {
+        s->full = true;
+    }
+}
+
+/* ---- answers ---- */
+
+static struct buf *start_message(struct session *s) {
+    struct buf *b = conn_scratch(s->conn);
+    buf_clear(b);
+    (void)buf_reserve(b, OUT_HEADER_ROOM);
+    buf_commit(b, OUT_HEADER_ROOM);
+    return b;
+}
+
+static void send_message(struct session *s, enum wire_kind kind, struct buf *b) {
+    if (kind != WIRE_NOTHING) {
+        must(!b->failed);
+        struct out_item it = out_message(kind, b);
+        push(s, &it);
+    }
+}
+
+static void close_batch_if_done(struct session *s) {
+    if (s->in_batch || s->batch_open || !s->batch.n) {
+        return;
+    }
+    buf_put_u8(&s->batch, ']');
+    struct buf *b = start_message(s);
+    buf_put_slice(b, buf_slice(&s->batch));
+    buf_fini(&s->batch);
+    send_message(s, WIRE_TEXT, b);
+}
+
+static void send_batched(struct session *s, const struct reply *r) {
+    size_t before = s->batch.n;
+    buf_put_u8(&s->batch, before ? ',' : '[');
+    size_t start = s->batch.n;
+    (void)s->in->encode_reply(r, &s->batch);
+    if (s->batch.n == start) { /* a notification: nothing to say */
+        s->batch.n = before;
+    }
+}
+
+static const struct dialect *answering(const struct session *s, const struct reply *r) {
+    if (!r->binary) {
+        return s->in;
+    }
+    return dialect_get(r->mux ? DIALECT_MUX : DIALECT_BINARY);
+}
+
+static void send_reply(struct session *s, const struct reply *r, bool batched) {
+    if (r->err != ERR_OK) {
+        metric_add(METRIC_ERRORS, (unsigned)r->err, 1);
+    }
+    if (batched) {
+        send_batched(s, r);
+    } else {
+        struct buf *b = start_message(s);
+        send_message(s, answering(s, r)->encode_reply(r, b), b);
+    }
+}
+
+static void acknowledge(struct session *s, uint64_t seq, uint64_t version) {
+    if (!s->acks) {
+        s->acks = mem_new(SEQS * sizeof *s->acks);
+    }
+    s->acks[s->acks_count++ % SEQS] = (struct acknowledged){seq, version};
+    s->acks_highest = seq > s->acks_highest ? seq : s->acks_highest;
+}
+
+bool session_acknowledged(const struct session *s, uint64_t seq, uint64_t *ret_version) {
+    if (!s->acks_count || seq > s->acks_highest) {
+        return false;
+    }
+    size_t n = s->acks_count < SEQS ? s->acks_count : SEQS;
+    for (size_t i = 0; i < n; i++) {
+        if (s->acks[i].seq == seq) {
+            *ret_version = s->acks[i].version;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *op_name(enum op op) {
+    static const char *const names[OP_COUNT] = {
+#define METHOD(op, name, right, cost, required, allowed) [OP_##op] = name,
+#include "wire/methods.def"
+#undef METHOD
+    };
+    return op == OP_NONE ? "?" : names[op];
+}
+
+static void log_answer(const struct session *s, const struct request *q, const struct reply *r) {
+    struct log_field took = log_ms("latency_ms", clock_mono_ns() - q->start_ns);
+    if (r->err == ERR_OK) {
+        log_debug("REQUEST", log_str("method", slice_str(op_name(q->op))),
+                  log_str("roomId", frame_slice(q->room)), log_u64("seq", q->seq),
+                  log_str("userId", slice_str(s->user_id)),
+                  log_u64("connectionId", conn_get_id(s->conn)), took,
+                  log_str("result", slice_str("ok")));
+    } else {
+        log_limited(LOG_INFO, "REFUSED", log_str("method", slice_str(op_name(q->op))),
+                    log_str("roomId", frame_slice(q->room)), log_u64("seq", q->seq),
+                    log_str("userId", slice_str(s->user_id)),
+                    log_u64("connectionId", conn_get_id(s->conn)), took, log_err("errCode", r->err),
+                    log_str("result", slice_str(r->detail ? r->detail : "")));
+    }
+}
+
+static void end_request(struct session *s, struct request *q) {
+    frame_unref(q->id);
+    frame_unref(q->room);
+    *q = (struct request){0};
+    s->in_flight--;
+}
+
+void session_answer(struct session *s, uint32_t req, struct reply *r) {
+    struct request *q = session_get(s, req);
+    r->op = q->op;
+    r->id = frame_slice(q->id);
+    r->binary = q->binary;
+    r->mux = q->mux;
+    r->seq = q->seq;
+    if (q->mux) {
+        r->channel = q->channel;
+    }
+    if (r->err == ERR_OK && q->has_seq && !r->duplicate) {
+        acknowledge(s, q->seq, r->version);
+    }
+    log_answer(s, q, r);
+    send_reply(s, r, q->batched);
+    if (q->batched) {
+        s->batch_open--;
+        close_batch_if_done(s);
+    }
+    end_request(s, q);
+}
+
+void session_refuse(struct session *s, uint32_t req, enum err err, const char *detail) {
+    struct reply r = {.err = err, .detail = detail};
+    session_answer(s, req, &r);
+}
+
+/* ---- requests ---- */
+
+static uint32_t free_request(struct session *s) {
+    for (uint32_t i = 0; i < s->requests_cap; i++) {
+        if (!s->requests[i].used) {
+            return i;
+        }
+    }
+    uint32_t at = s->requests_cap;
+    uint32_t cap = at ? at * 2 : 4;
+    s->requests = mem_resize(s->requests, cap * sizeof *s->requests);
+    memset(s->requests + at, 0, (cap - at) * sizeof *s->requests);
+    s->requests_cap = cap;
+    return at;
+}
+
+uint32_t session_request(struct session *s, const struct intent *in) {
+    uint32_t req = free_request(s);
+    s->requests[req] = (struct request){
+        .used = true,
+        .op = in->op,
+        .id = in->id.n ? frame_copy(in->id) : NULL,
+        .binary = in->binary,
+        .mux = in->mux,
+        .channel = in->channel,
+        .seq = in->seq,
+        .has_seq = INTENT_HAS(in, SEQ),
+        .batched = s->in_batch,
+        .room = in->room_id.n ? frame_copy(in->room_id) : NULL,
+        .start_ns = clock_mono_ns(),
+    };
+    s->in_flight++;
+    s->batch_open += s->in_batch;
+    return req;
+}
+
+struct request *session_get(struct session *s, uint32_t req) {
+    must(req < s->requests_cap && s->requests[req].used);
+    return &s->requests[req];
+}
+
+void session_post(struct session *s, struct msg *m) {
+    m->conn = conn_get_id(s->conn);
+    conn_post(s->conn, room_owner(frame_slice(m->room), conn_worker_count(s->conn)), m);
+}
+
+/* ---- rooms ---- */
+
+struct subscription *session_nth(struct session *s, size_t n) {
+    return n < s->subs_count ? s->subs[n] : NULL;
+}
+
+size_t session_rooms(const struct session *s) {
+    return s->subs_count;
+}
+
+struct subscription *session_find(struct session *s, slice room_id) {
+    for (size_t i = 0; i < s->subs_count; i++) {
+        if (slice_eq(frame_slice(s->subs[i]->name), room_id)) {
+            return s->subs[i];
+        }
+    }
+    return NULL;
+}
+
+struct subscription *session_find_channel(struct session *s, uint32_t channel) {
+    for (size_t i = 0; i < s->subs_count; i++) {
+        if (hub_channel(s->subs[i]) == channel) {
+            return s->subs[i];
+        }
+    }
+    return NULL;
+}
+
+struct subscription *session_only(struct session *s) {
+    return s->subs_count == 1 ? s->subs[0] : NULL;
+}
+
+static void choose_events(struct session *s) {
+    if (s->out == DIALECT_BINARY || s->out == DIALECT_MUX) {
+        s->mux |= s->subs_count > 1;
+        s->out = s->mux ? DIALECT_MUX : DIALECT_BINARY;
+    }
+    for (size_t i = 0; i < s->subs_count; i++) {
+        s->subs[i]->out = s->out;
+    }
+}
+
+void session_reads_binary(struct session *s, bool mux) {
+    if (s->binary_agreed && (s->out == DIALECT_JSONRPC || (mux && !s->mux))) {
+        s->out = DIALECT_BINARY;
+        s->mux |= mux;
+        choose_events(s);
+    }
+}
+
+struct subscription *session_add(struct session *s, slice room_id) {
+    struct frame *name = frame_copy(room_id);
+    struct subscription *sub = NEW(struct subscription);
+    sub_init(sub, s, conn_get_id(s->conn), name, s->out);
+    frame_unref(name);
+    s->subs = mem_resize(s->subs, (s->subs_count + 1) * sizeof *s->subs);
+    s->subs[s->subs_count++] = sub;
+    choose_events(s);
+    return sub;
+}
+
+static void ignore_dropped(void *ctx, const struct out_item *it) {
+    (void)ctx;
+    (void)it;
+}
+
+void session_remove(struct session *s, struct subscription *sub) {
+    conn_drop(s->conn, sub, ignore_dropped, NULL);
+    for (size_t i = 0; i < s->subs_count; i++) {
+        if (s->subs[i] == sub) {
+            s->subs[i] = s->subs[--s->subs_count];
+            break;
+        }
+    }
+    sub_fini(conn_hub(s->conn), sub);
+    mem_free(sub);
+}
+
+/* ---- messages ---- */
+
+static void on_batch(void *ctx, size_t requests) {
+    struct session *s = ctx;
+    s->in_batch = requests > 0;
+    if (!requests) {
+        close_batch_if_done(s);
+    }
+}
+
+static void on_intent(void *ctx, const struct intent *in) {
+    struct session *s = ctx;
+    metric_add(METRIC_MSG_IN, (unsigned)in->op, 1);
+    methods_handle(s, in);
+}
+
+static void on_message(void *session, bool text, slice message) {
+    struct session *s = session;
+    struct arena *arena = conn_arena(s->conn);
+    const struct intent_sink sink = {.ctx = s, .batch = on_batch, .intent = on_intent};
+    if (!text && s->binary_agreed && s->out == DIALECT_JSONRPC) {
+        session_reads_binary(s, false); /* who writes binary frames reads them */
+    }
+    s->in->decode(&s->rpc->caps, arena, text, message, &sink);
+    arena_reset(arena);
+    breathe(s);
+}
+
+static void on_mail(void *session, struct msg *m) {
+    methods_mail(session, m);
+    breathe(session); /* last: it may handle further messages */
+}
+
+static void on_open(void *session) {
+    struct session *s = session;
+    log_limited(LOG_INFO, "OPEN", log_u64("connectionId", conn_get_id(s->conn)),
+                log_str("dialect", slice_str(s->in->name)),
+                log_str("peer", slice_str(conn_peer(s->conn))),
+                log_str("sessionId", slice_str(s->session_id)));
+    if (session_is_plain(s) && s->default_room_bytes) {
+        methods_attach(s, session_default_room(s));
+    }
+}
+
+static void on_drained(void *session) {
+    struct session *s = session;
+    s->full = false;
+    for (size_t i = 0; i < s->subs_count; i++) {
+        if (s->subs[i]->state == SUB_CUT) {
+            metric_add(METRIC_REPAIRS, 0, 1);
+            session_post(s, hub_ask_repair(s->subs[i]));
+        }
+    }
+    breathe(s);
+}
+
+static void on_drain(void *session) {
+    struct session *s = session;
+    s->draining = true;
+    conn_pause(s->conn);
+    breathe(s);
+}
+
+static void on_close(void *session) {
+    struct session *s = session;
+    log_limited(LOG_INFO, "GONE", log_u64("connectionId", conn_get_id(s->conn)));
+    while (s->subs_count) {
+        struct subscription *sub = s->subs[s->subs_count - 1];
+        struct msg *m = msg_new(MSG_LEAVE);
+        m->room = frame_ref(sub->name);
+        session_post(s, m);
+        session_remove(s, sub);
+    }
+    for (uint32_t i = 0; i < s->requests_cap; i++) {
+        frame_unref(s->requests[i].id);
+        frame_unref(s->requests[i].room);
+    }
+    mem_free(s->requests);
+    mem_free(s->subs);
+    mem_free(s->acks);
+    buf_fini(&s->batch);
+    mem_free(s);
+}
+
+/* ---- opening ---- */
+
+/* The WebSocket paths: what they speak. */
+static const struct endpoint {
+    const char *path;
+    enum dialect_id dialect;
+} endpoints[] = {
+    {"/collab/ws", DIALECT_JSONRPC},
+    {"/ws", DIALECT_PLAINJSON},
+};
+
+/* Subprotocols of /collab/ws, PROTOCOL 1. */
+static const struct {
+    const char *name;
+    bool binary;
+} subprotocols[] = {{"mcp-json", false}, {"mcp-binary", true}, {"mcp", false}};
+
+static const struct endpoint *endpoint_of(const struct http_request *req) {
+    for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
+        if (slice_is(req->path, endpoints[i].path)) {
+            return &endpoints[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_socket(void *ctx, const struct http_request *req) {
+    (void)ctx;
+    return endpoint_of(req) != NULL;
+}
+
+static bool read_default_room(struct session *s, const struct http_request *req) {
+    bool given =
+        http_query(req, "roomId", s->default_room, sizeof s->default_room,
+                   &s->default_room_bytes) ||
+        http_query(req, "room", s->default_room, sizeof s->default_room, &s->default_room_bytes);
+    return !given || room_name_valid(session_default_room(s));
+}
+
+static void read_session_id(struct session *s, const struct http_request *req) {
+    slice id = http_header(req, "mcp-session-id");
+    size_t n = 0;
+    if (id.p) {
+        n = id.n < sizeof s->session_id - 1 ? id.n : sizeof s->session_id - 1;
+        memcpy(s->session_id, id.p, n);
+    } else if (!http_query(req, "sid", s->session_id, sizeof s->session_id - 1, &n)) {
+        n = 0;
+    }
+    s->session_id[n] = 0;
+}
+
+static void choose_subprotocol(struct session *s, const struct http_request *req,
+                               struct upgrade *ret) {
+    for (size_t i = 0; i < sizeof subprotocols / sizeof *subprotocols; i++) {
+        if (http_header_lists(req, "Sec-WebSocket-Protocol", subprotocols[i].name)) {
+            ret->subprotocol = subprotocols[i].name;
+            s->binary_agreed = subprotocols[i].binary;
+            break;
+        }
+    }
+    if (s->binary_agreed) {
+        s->in = dialect_get(DIALECT_BINARY); /* reads text too; events stay JSON until told */
+    }
+}
+
+static void on_upgrade(void *ctx, struct conn *c, const struct http_request *req,
+                       struct upgrade *ret) {
+    const struct endpoint *e = endpoint_of(req);
+    struct session *s = NEW(struct session);
+    s->rpc = ctx;
+    s->conn = c;
+    s->out = e->dialect;
+    s->in = dialect_get(e->dialect);
+    buf_init(&s->batch, 0);
+    (void)snprintf(s->user_id, sizeof s->user_id, "anonymous");
+    read_session_id(s, req);
+    if (e->dialect == DIALECT_JSONRPC) {
+        choose_subprotocol(s, req, ret);
+    } else if (!read_default_room(s, req)) {
+        mem_free(s);
+        ret->status = 400;
+        ret->reason = "roomId is not a room name: 1-200 of A-Z a-z 0-9 _ . : / @ -";
+        return;
+    }
+    ret->session = s;
+}
+
+static bool hub_push(void *owner, struct out_item *it) {
+    struct session *s = owner;
+    metric_add(METRIC_MSG_OUT, (unsigned)s->out, 1);
+    return conn_push(s->conn, it);
+}
+
+static void note_dropped(void *ctx, const struct out_item *it) {
+    hub_dropped(ctx, it);
+}
+
+static void hub_drop(void *owner, struct subscription *sub) {
+    struct session *s = owner;
+    conn_drop(s->conn, sub, note_dropped, sub);
+}
+
+void rpc_ops(struct rpc *rpc, struct gateway_ops *ret) {
+    ret->ctx = rpc;
+    ret->is_socket = is_socket;
+    ret->on_upgrade = on_upgrade;
+    ret->on_open = on_open;
+    ret->on_message = on_message;
+    ret->on_mail = on_mail;
+    ret->on_drained = on_drained;
+    ret->on_drain = on_drain;
+    ret->on_close = on_close;
+    ret->hub = (struct hub_ops){.push = hub_push, .drop = hub_drop};
+}
