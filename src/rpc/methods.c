@@ -16,6 +16,11 @@ static void on_plain_ok(struct session *s, uint32_t req, const struct intent *in
     session_answer(s, req, &r);
 }
 
+static void on_initialize(struct session *s, uint32_t req, const struct intent *in) {
+    struct reply r = {.protocol_version = in->protocol_version};
+    session_answer(s, req, &r);
+}
+
 static void on_heartbeat(struct session *s, uint32_t req, const struct intent *in) {
     struct reply r = {.ts = in->ts, .server_ts = clock_wall_ms()};
     session_answer(s, req, &r);
@@ -155,10 +160,11 @@ static void on_room_info(struct session *s, uint32_t req, const struct intent *i
 }
 
 static const method_fn handlers[OP_COUNT] = {
-    [OP_INITIALIZE] = on_plain_ok, [OP_INITIALIZED] = on_plain_ok,    [OP_PING] = on_plain_ok,
-    [OP_SUBSCRIBE] = on_subscribe, [OP_UNSUBSCRIBE] = on_unsubscribe, [OP_SYNC] = on_sync,
-    [OP_UPDATE] = on_update,       [OP_AWARENESS] = on_awareness,     [OP_HEARTBEAT] = on_heartbeat,
-    [OP_ROOM_INFO] = on_room_info,
+    [OP_INITIALIZE] = on_initialize,   [OP_INITIALIZED] = on_plain_ok,
+    [OP_PING] = on_plain_ok,           [OP_SUBSCRIBE] = on_subscribe,
+    [OP_UNSUBSCRIBE] = on_unsubscribe, [OP_SYNC] = on_sync,
+    [OP_UPDATE] = on_update,           [OP_AWARENESS] = on_awareness,
+    [OP_HEARTBEAT] = on_heartbeat,     [OP_ROOM_INFO] = on_room_info,
 };
 
 void methods_handle(struct session *s, const struct intent *in) {
