@@ -216,6 +216,10 @@ export function deleteParent (rnd: Random, doc: Y.Doc): void {
   (parent as Y.Array<any>).delete(at, 1)
 }
 
+function showAll (values: Record<string, any>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).map(([k, v]) => [k, show(v)]))
+}
+
 /** What a shared value looks like to a reader, as plain data that can be compared deeply. */
 export function show (value: any): unknown {
   if (value instanceof Y.Doc) {
@@ -225,22 +229,21 @@ export function show (value: any): unknown {
     return value
   }
   if (value instanceof Y.Text) {
-    const attributes = value.getAttributes()
+    const attributes = showAll(value.getAttributes())
     const delta = value.toDelta().map((op: any) => ({ ...op, insert: show(op.insert) }))
     return { text: delta, length: value.length, string: value.toString(), attributes }
   }
   if (value instanceof Y.Array) {
-    return { array: value.toArray().map(show), json: value.toJSON() }
+    return { array: value.toArray().map(show) }
   }
   if (value instanceof Y.Map) {
-    const entries = [...value.entries()].map(([k, v]) => [k, show(v)])
-    return { map: Object.fromEntries(entries), size: value.size }
+    return { map: showAll(Object.fromEntries(value.entries())), size: value.size }
   }
   const xml = value as unknown as Y.XmlElement
   return {
     xml: xml.toArray().map(show),
     name: xml.nodeName,
-    attributes: xml.getAttributes?.(),
+    attributes: showAll(xml.getAttributes?.() ?? {}),
     string: xml.toString()
   }
 }
