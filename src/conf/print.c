@@ -285,7 +285,7 @@ void print_man(struct buf *b) {
         b,
         "SIGTERM and SIGINT drain: no new connections, all others are closed with 1013, exit 0.");
     put_line(b, ".SH EXIT STATUS");
-    put_line(b, "0 after an orderly end, 1 when an option is wrong or the start failed.");
+    put_line(b, "0 after an orderly end, 1 when the start failed, 2 when an option is wrong.");
 }
 
 /* docs/configuration.md */

@@ -16,7 +16,7 @@
       "Read options from FILE: lines of `name = value`, # starts a comment. Also COLLAB_CONFIG.")  \
     X(PRINT_CONFIG, "print-config", NULL, true,                                                    \
       "Print every option, its value and where that came from, and leave.")                        \
-    X(PRINT_COMPLETION, "print-completion", "bash|zsh", false, "Print shell completion.")          \
+    X(PRINT_COMPLETION, "print-completion", "SHELL", false, "Print completion for bash or zsh.")   \
     X(PRINT_MAN, "print-man", NULL, false, "Print the manual page.")                               \
     X(PRINT_DOCS, "print-docs", NULL, false, "Print docs/configuration.md.")
 

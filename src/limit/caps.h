@@ -27,16 +27,10 @@
 #define CAPS_SYNC_BYTES (4 * CAPS_MIB)
 /* Requests in one JSON-RPC batch: bounds the answers that one message can cause. */
 #define CAPS_BATCH 64
-/* Nesting of a JSON message: ours need 4; deeper ones only cost stack. */
-#define CAPS_JSON_DEPTH 32
 /* A room name, PROTOCOL 2. */
 #define CAPS_ROOM_NAME_BYTES 200
 /* sessionId, sid, client name: they go into logs, so they stay short. */
 #define CAPS_LABEL_BYTES 200
-/* Fragments of one message: 8 MiB in 1 KiB pieces; more is an attack on our bookkeeping. */
-#define CAPS_FRAGMENTS 8192
-/* RFC 6455 5.5: payload of a control frame. */
-#define CAPS_CONTROL_BYTES 125
 
 /* What one peer may hold. */
 
@@ -59,7 +53,8 @@
 /* A peer that was sent a close frame has this long to answer it (RFC 6455 7.1.1). */
 #define CAPS_CLOSE_MS 3000
 
-/* What room.info tells a client to stay under: PROTOCOL 6, 200 at once and 40 a second after that. */
+/* What room.info tells a client to stay under: PROTOCOL 6, 200 at once and 40 a second after that.
+ */
 #define CAPS_RATE_POINTS  200
 #define CAPS_RATE_SECONDS 5
 
@@ -79,27 +74,15 @@
 /* Messages waiting in a worker's mailbox; a full one is answered 429, and reading pauses at half.
  */
 #define CAPS_MAILBOX 65536
-/* Messages a worker takes from its mailbox before it looks at its sockets again. */
-#define CAPS_MAILBOX_TURN 1024
 /* Connections the kernel holds until a worker accepts them. */
 #define CAPS_BACKLOG 1024
-/* Connections accepted in one turn, so that a storm of joins does not starve those who are in. */
-#define CAPS_ACCEPTS_TURN 64
-/* Bytes read from one socket in one turn; one buffer per worker. */
-#define CAPS_READ_BYTES (64 * CAPS_KIB)
-/* Buffers given to one write: what Linux takes at most (IOV_MAX). */
-#define CAPS_WRITE_BUFS 1024
 
 /* Documents. */
 
 /* Bytes of updates kept because what they depend on has not come. Four syncs' worth. */
 #define CAPS_PENDING_BYTES (16 * CAPS_MIB)
-/* A document over this is refused further growth: it would not fit a sync for new joiners. */
-#define CAPS_DOC_BYTES (64 * CAPS_MIB)
 /* Presence entries of one room: every participant, and those of clients that just left. */
 #define CAPS_AWARENESS_CLIENTS 2048
-/* Sum of the presence states of one room. */
-#define CAPS_AWARENESS_ROOM_BYTES (4 * CAPS_MIB)
 
 /* Time. */
 
@@ -119,13 +102,9 @@
 #define CAPS_RETRY_MS 1000
 /* Over which span a worker's load is worked out: some ticks long, so that it does not flutter. */
 #define CAPS_LOAD_SPAN_NS 200000000
-/* A room without participants is kept this long, for those who reload their page. */
-#define CAPS_ROOM_LINGER_MS 60000
 /* Option. From SIGTERM to the end, whatever happens: below the 30 s after which systemd and
  * Kubernetes kill. */
 #define CAPS_DRAIN_MS 10000
-/* How often the process does its housekeeping: suppressed log lines, gauges. */
-#define CAPS_HOUSEKEEPING_MS 1000
 
 /* HTTP. */
 
@@ -134,14 +113,8 @@
 /* All header fields together, and how many: browsers send some 15, cookies some KiB. */
 #define CAPS_HTTP_HEADERS_BYTES (16 * CAPS_KIB)
 #define CAPS_HTTP_HEADERS       100
-/* Request bodies: the largest is a label for a version. */
-#define CAPS_HTTP_BODY_BYTES (64 * CAPS_KIB)
 /* From accept to the end of the header fields, against slow-header attacks. */
 #define CAPS_HTTP_HEADER_MS 10000
-/* A kept-alive HTTP connection without a request. */
-#define CAPS_HTTP_IDLE_MS 15000
-/* One page: health of 5,000 rooms at some 200 bytes, or all metrics. */
-#define CAPS_HTTP_PAGE_BYTES (4 * CAPS_MIB)
 
 /* Log. */
 

@@ -215,11 +215,3 @@ void metrics_write(struct buf *b) {
                    "collab_build_info{version=\"" COLLAB_VERSION "\"} 1\n");
     process_write(b);
 }
-
-void metrics_write_docs(struct buf *b) {
-    buf_put_str(b, "| metric | type | label | what |\n|---|---|---|---|\n");
-    for (size_t m = 0; m < METRIC_COUNT; m++) {
-        const struct row *r = &rows[m];
-        buf_printf(b, "| `%s` | %s | %s | %s |\n", r->name, type_of(r), r->label_name, r->help);
-    }
-}

@@ -41,7 +41,4 @@ int64_t metric_get_thread(enum metric, unsigned label, unsigned thread_index);
 void metrics_write(struct buf *);
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* Appends the table of metrics for docs/operations.md. */
-void metrics_write_docs(struct buf *);
-
 #endif
