@@ -188,7 +188,11 @@ static bool resolve(struct yata_doc *doc, uint32_t slot, const struct yatai_ref 
         it->origin_slot = slot;
         it->origin_clock = it->clock - 1;
         it->left = yatai_item_at(doc, slot, it->clock - 1);
-        lost |= yatai_kind(yatai_item(doc, it->left)) == YATAI_GC;
+        /* Left and home always belong together, whatever two updates say of the same clocks. */
+        const struct yatai_item *left = yatai_item(doc, it->left);
+        it->home = left->home;
+        map = (left->who & YATAI_F_MAP) != 0;
+        lost |= yatai_kind(left) == YATAI_GC;
     }
     it->who |= map ? YATAI_F_MAP : 0;
     return !lost && it->home != 0;

@@ -110,7 +110,10 @@ static bool step(struct planner *p, uint32_t *section, uint32_t ref_at) {
     if (ref->kind == YATAI_SKIP) {
         return false;
     }
-    if (ref->clock > s->state) {
+    if (ref->clock + ref->len <= s->state) {
+        /* Yjs would wait for the neighbours even of what it knows, though nothing comes of it. */
+        p->plan->known = true;
+    } else if (ref->clock > s->state) {
         push(p, *section, ref_at);
         note_missing(p, s->client, ref->clock);
         stack_to_rest(p);
@@ -123,12 +126,10 @@ static bool step(struct planner *p, uint32_t *section, uint32_t ref_at) {
         }
         note_missing(p, client, (uint64_t)yatai_plan_state(p->doc, p->u, p->earlier, client) + 1);
         stack_to_rest(p);
-    } else if (ref->clock + ref->len > s->state) {
+    } else {
         p->failed |=
             !YATAI_PUSH(&p->doc->mem, &p->plan->order, (struct yatai_step){*section, ref_at});
         s->state = ref->clock + ref->len;
-    } else {
-        p->plan->known = true;
     }
     return false;
 }
