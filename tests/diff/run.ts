@@ -18,7 +18,7 @@ import { mix } from './random.ts'
 /** Histories told at the same time, so that the pipe carries large batches. */
 const atOnce = 16
 /** After so many failures the rest is not worth the time. */
-const maxFailures = 5
+const maxFailures = 10
 const shrinkMs = 20_000
 
 interface Work { driver: string | null, master: number, from: number, to: number, stride: number }
