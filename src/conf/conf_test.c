@@ -44,10 +44,10 @@ static void run_end(struct run *r) {
     free(r->err);
 }
 
-/* Argument vectors are arrays of char *, as main gets them. */
-#define ARGS(...) ((char *[]){(char *)(uintptr_t) "collabd", __VA_ARGS__ __VA_OPT__(, ) NULL})
+/* Argument vectors are arrays of char *, as main gets them; the zeroes after the last end them. */
+#define ARGS(...) ((char *[16]){A("collabd"), __VA_ARGS__})
 #define A(s)      ((char *)(uintptr_t)(s))
-#define ENV(...)  ((char *[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+#define ENV(...)  ((char *[16]){__VA_ARGS__})
 
 /* The start is refused, and the message has all of these words. */
 static void refused(char **argv, char **envp, const char *const *words) {

@@ -220,10 +220,10 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 /* One event id under the limit. */
 struct limited {
     const char *event; /* a literal, NULL: slot is free */
-    enum log_level level;
     uint64_t second;
-    unsigned lines;
     uint64_t suppressed;
+    unsigned lines;
+    enum log_level level;
 };
 
 static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER; /* a leaf; see docs/threads.md */

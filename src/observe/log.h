@@ -62,7 +62,9 @@ static inline struct log_field log_err(const char *key, enum err value) {
     return log_text(key, err_label(value));
 }
 
-#define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+/* As many fields as a line may have; the rest of the array is zero, which ends the list. */
+#define LOG_FIELDS_MAX  15
+#define LOG_FIELDS(...) ((const struct log_field[LOG_FIELDS_MAX + 1]){__VA_ARGS__})
 #define LOG_AT(level, event, ...)                                                                  \
     (log_enabled(level) ? log_write(level, event, LOG_FIELDS(__VA_ARGS__)) : (void)0)
 

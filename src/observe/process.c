@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,16 +22,29 @@ static double cpu_seconds(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static double resident_bytes(void) {
-    unsigned long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
+/* The beginning of a file of /proc, as text; empty when it cannot be read. */
+static void read_text(const char *path, char *to, size_t bytes) {
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(to, 1, bytes - 1, f) : 0;
     if (f) {
-        if (fscanf(f, "%*s %lu", &pages) != 1) {
-            pages = 0;
-        }
         (void)fclose(f);
     }
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    to[n] = 0;
+}
+
+/* The n-th of the numbers or words that spaces separate, counted from 0; 0 when it is none. */
+static unsigned long long field(const char *text, unsigned n) {
+    for (; n > 0 && text; n--) {
+        text = strchr(text, ' ');
+        text += text != NULL;
+    }
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static double resident_bytes(void) {
+    char text[200];
+    read_text("/proc/self/statm", text, sizeof text);
+    return (double)field(text, 1) * (double)sysconf(_SC_PAGESIZE);
 }
 
 static double open_files(void) {
@@ -60,18 +75,10 @@ static double start_seconds(void) {
         return start;
     }
     char text[1024];
-    FILE *f = fopen("/proc/self/stat", "re");
-    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-    if (f) {
-        (void)fclose(f);
-    }
-    text[n] = 0;
+    read_text("/proc/self/stat", text, sizeof text);
     const char *after = strrchr(text, ')');
-    unsigned long long ticks = 0;
-    if (!after || sscanf(after,
-                         ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                         "%*s %*s %llu",
-                         &ticks) != 1) {
+    unsigned long long ticks = after ? field(after, 20) : 0; /* `after` begins with field 2 */
+    if (ticks == 0) {
         return 0;
     }
     struct timespec boot = {0};
