@@ -94,6 +94,7 @@ struct yata_applied {
     bool whole;   /* all of the update was new and was integrated, and nothing else was: the
                    * received bytes say exactly what changed and may be relayed as they are */
     bool pending; /* a part of this update waits for others that have not arrived */
+    bool freed;   /* it set free, and brought in, parts of earlier updates that were waiting */
 };
 
 /* Applies an update (format V1). Wholly or not at all: a malformed one is refused before anything

@@ -377,7 +377,6 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b) {
 static void on_written(uv_write_t *w, int status) {
     struct conn *c = w->data;
     c->writing = false;
-    c->outbox.head_held = false;
     if (c->state == CONN_GONE) {
         return;
     }
@@ -393,7 +392,7 @@ static void on_written(uv_write_t *w, int status) {
 /* The socket is full: leave the rest of the front item to libuv, which waits for room. */
 static void write_later(struct conn *c) {
     struct iovec piece[2];
-    size_t n = outbox_pieces(&c->outbox, piece, 2);
+    size_t n = outbox_hold(&c->outbox, piece);
     uv_buf_t bufs[2];
     size_t bytes = 0;
     for (size_t i = 0; i < n; i++) {
@@ -407,7 +406,6 @@ static void write_later(struct conn *c) {
         return;
     }
     c->writing = true;
-    c->outbox.head_held = true;
     c->last_queue = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
 }
 

@@ -50,24 +50,40 @@ static void add_piece(struct iovec *to, size_t *n, const void *p, size_t bytes, 
     }
 }
 
+/* Adds the pieces of one item, whose own bytes stand at `own`. */
+static void add_item(struct iovec *to, size_t *n, const struct out_item *it, const uint8_t *own,
+                     size_t skip) {
+    if (it->own_first) {
+        add_piece(to, n, own, it->own_bytes, &skip);
+    }
+    add_piece(to, n, it->frame->bytes, it->frame->n, &skip);
+    if (!it->own_first) {
+        add_piece(to, n, own, it->own_bytes, &skip);
+    }
+}
+
 size_t outbox_pieces(const struct outbox *o, struct iovec *to, size_t max) {
     size_t n = 0;
     for (size_t i = 0; i < o->count && n + 2 <= max; i++) {
         const struct out_item *it = at(o, i);
-        size_t skip = i == 0 ? o->head_sent : 0;
-        if (it->own_first) {
-            add_piece(to, &n, it->own, it->own_bytes, &skip);
-        }
-        add_piece(to, &n, it->frame->bytes, it->frame->n, &skip);
-        if (!it->own_first) {
-            add_piece(to, &n, it->own, it->own_bytes, &skip);
-        }
+        add_item(to, &n, it, it->own, i == 0 ? o->head_sent : 0);
     }
+    return n;
+}
+
+size_t outbox_hold(struct outbox *o, struct iovec to[2]) {
+    must(o->count && !o->head_held);
+    const struct out_item *it = at(o, 0);
+    size_t n = 0;
+    memcpy(o->held_own, it->own, sizeof o->held_own);
+    add_item(to, &n, it, o->held_own, o->head_sent);
+    o->head_held = true;
     return n;
 }
 
 void outbox_sent(struct outbox *o, size_t n) {
     must(n <= o->bytes);
+    o->head_held = false;
     o->bytes -= n;
     n += o->head_sent;
     while (o->count && n >= out_item_bytes(at(o, 0))) {

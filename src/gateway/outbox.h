@@ -20,7 +20,8 @@ struct outbox {
     size_t count;
     size_t bytes;     /* not yet sent, all items */
     size_t head_sent; /* of the item at the front */
-    bool head_held;   /* the front item's bytes are lent to the kernel writer */
+    bool head_held;   /* the front item's bytes are lent to somebody who writes them later */
+    uint8_t held_own[OUT_OWN_MAX]; /* its own bytes meanwhile: the ring may move */
 };
 
 void outbox_fini(struct outbox *);
@@ -28,6 +29,9 @@ void outbox_fini(struct outbox *);
 void outbox_push(struct outbox *, struct out_item *);
 /* Fills at most `max` pieces with what is to be sent, front first; returns how many. */
 size_t outbox_pieces(const struct outbox *, struct iovec *to, size_t max);
+/* Fills `to` with what is left of the front item and holds it: the pieces stay where they are, and
+ * the item is not dropped, until outbox_sent. Returns how many pieces. */
+size_t outbox_hold(struct outbox *, struct iovec to[2]);
 /* `n` bytes have been sent: drops what is done. */
 void outbox_sent(struct outbox *, size_t n);
 /* Removes the newest items tagged with `tag`, newest first, up to one that may not be dropped or

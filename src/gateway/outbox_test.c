@@ -102,12 +102,19 @@ static void what_has_begun_or_stands_before_a_state_is_kept(void **state) {
     assert_true(slice_is(buf_slice(&sent), "rstsecondSTATE"));
     buf_fini(&sent);
 
-    put(&o, "begun", "", false, &room_a, OUT_UPDATE);
+    put(&o, "begun", "mine", false, &room_a, OUT_UPDATE);
     put(&o, "waits", "", false, &room_a, OUT_UPDATE);
-    o.head_held = true;
+    struct iovec held[2];
+    assert_int_equal(outbox_hold(&o, held), 2);
+    const void *lent = held[1].iov_base;
+    for (int i = 0; i < 20; i++) {
+        put(&o, "grows", "", false, &room_a, OUT_UPDATE);
+    }
+    assert_ptr_equal(lent, o.held_own); /* the ring has moved, what was lent has not */
+    assert_memory_equal(lent, "mine", 4);
     outbox_drop(&o, &room_a, count_dropped, &dropped);
     assert_int_equal(o.count, 1);
-    assert_int_equal(o.bytes, 5);
+    assert_int_equal(o.bytes, 9);
     put(&o, "more", "", false, NULL, OUT_CONTROL);
     outbox_clear(&o);
     assert_int_equal(o.count, 1);

@@ -165,16 +165,17 @@ static void begin(struct room *r) {
     }
 }
 
-static void count_writer(struct room *r, struct msg *m, bool whole) {
+static void count_writer(struct room *r, struct msg *m, const struct yata_applied *did) {
     r->version++;
     r->tick_updates++;
     if (r->tick_updates == 1) {
         r->writer = m->conn;
-        r->lone = whole ? frame_ref(m->payload) : NULL;
+        r->lone = did->whole ? frame_ref(m->payload) : NULL;
     } else {
         r->many_writers |= r->writer != m->conn;
         r->lone = frame_unref(r->lone);
     }
+    r->many_writers |= did->freed; /* what waited may be another's, and new to this writer */
 }
 
 /* Applies the payload within the tick. On refusal `detail` of the message says why. */
@@ -189,7 +190,7 @@ static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
         return refusal(s);
     }
     if (ret->changed) {
-        count_writer(r, m, ret->whole);
+        count_writer(r, m, ret);
     }
     return ERR_OK;
 }

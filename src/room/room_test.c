@@ -236,6 +236,19 @@ static void an_update_ahead_of_its_dependencies_waits_and_then_applies_by_itself
     msg_free(m);
 }
 
+static void what_waited_reaches_also_the_one_who_set_it_free(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    msg_free(type(f, ANN, 5, 1, 'b'));
+    type_ok(f, BOB, 5, 0, 'a'); /* Bob brings what Ann's letter waited for */
+    f->now_ms += 100;
+    turn(f);
+    struct msg *m = next(f);
+    assert_int_equal(m->fanout.except, 0);
+    msg_free(m);
+}
+
 static void a_malformed_update_is_refused_with_its_byte_and_reaches_nobody(void **state) {
     struct fixture *f = *state;
     join(f, ANN);
@@ -524,6 +537,7 @@ int main(void) {
         T(a_burst_is_merged_into_one_update_for_everybody),
         T(what_changes_nothing_is_relayed_to_nobody),
         T(an_update_ahead_of_its_dependencies_waits_and_then_applies_by_itself),
+        T(what_waited_reaches_also_the_one_who_set_it_free),
         T(a_malformed_update_is_refused_with_its_byte_and_reaches_nobody),
         T(a_joiner_gets_the_state_or_the_difference),
         T(a_sync_brings_both_sides_to_the_same_state),
