@@ -18,6 +18,9 @@ enum {
 
 static const char base64_prefix[] = "base64:";
 
+/* Members of params that may be long. */
+static const char *const blobs[] = {"payloadB64", "payload", "stateVectorB64", NULL};
+
 enum field_type {
     TYPE_ROOM,
     TYPE_STRING,
@@ -79,6 +82,7 @@ static const struct {
 struct request {
     const struct decode_caps *caps;
     struct arena *arena;
+    const struct json_cuts *cuts;
     struct intent in;
 };
 
@@ -137,7 +141,7 @@ static bool read_any(struct request *r, const char *name, const json_t *v, slice
                     detail_printf(r->arena, "params.%s has more than %d bytes", name, CLIENT_MAX));
     }
     uint8_t *to = arena_alloc(r->arena, n);
-    if (!to || json_dumpb(v, (char *)to, n, flags) != n) {
+    if (!to || n == 0 || json_dumpb(v, (char *)to, n, flags) != n) {
         return no_memory(r);
     }
     *ret = slice_of(to, n);
@@ -211,7 +215,7 @@ static bool read_base64(struct request *r, const char *name, const json_t *v, si
     if (!json_is_string(v)) {
         return bad_field(r, name, "a string of base64");
     }
-    slice text = string_slice(v);
+    slice text = json_cut_out(r->cuts, v);
     if (strcmp(name, "payload") == 0) {
         const size_t skip = sizeof base64_prefix - 1;
         if (text.n < skip || memcmp(text.p, base64_prefix, skip) != 0) {
@@ -350,9 +354,16 @@ static const struct method *find_method(slice name) {
     return NULL;
 }
 
-static void decode_request(const struct decode_caps *caps, struct arena *arena,
-                           const json_t *request, const struct intent_sink *sink) {
-    struct request r = {.caps = caps, .arena = arena};
+/* One message on its way to its requests. */
+struct message {
+    const struct decode_caps *caps;
+    struct arena *arena;
+    struct json_cuts cuts;
+    const struct intent_sink *sink;
+};
+
+static void decode_request(const struct message *msg, const json_t *request) {
+    struct request r = {.caps = msg->caps, .arena = msg->arena, .cuts = &msg->cuts};
     if (read_envelope(&r, request)) {
         const struct method *m = find_method(string_slice(json_object_get(request, "method")));
         if (m) {
@@ -362,7 +373,7 @@ static void decode_request(const struct decode_caps *caps, struct arena *arena,
             intent_fail(&r.in, ERR_METHOD, "there is no such method");
         }
     }
-    sink->intent(sink->ctx, &r.in);
+    msg->sink->intent(msg->sink->ctx, &r.in);
 }
 
 /* An answer to something that we never asked: an MCP client may think otherwise. */
@@ -376,13 +387,13 @@ static void report(const struct intent_sink *sink, enum err err, const char *det
     sink->intent(sink->ctx, &in);
 }
 
-static void decode_batch(const struct decode_caps *caps, struct arena *arena, const json_t *batch,
-                         const struct intent_sink *sink) {
+static void decode_batch(const struct message *msg, const json_t *batch) {
+    const struct intent_sink *sink = msg->sink;
     size_t n = json_array_size(batch);
-    if (n == 0 || n > caps->batch_count) {
+    if (n == 0 || n > msg->caps->batch_count) {
         report(sink, ERR_REQUEST,
-               detail_printf(arena, "a batch of %zu requests; 1 to %zu are allowed", n,
-                             caps->batch_count));
+               detail_printf(msg->arena, "a batch of %zu requests; 1 to %zu are allowed", n,
+                             msg->caps->batch_count));
         return;
     }
     size_t requests = 0;
@@ -395,7 +406,7 @@ static void decode_batch(const struct decode_caps *caps, struct arena *arena, co
     for (size_t i = 0; i < n; i++) {
         const json_t *request = json_array_get(batch, i);
         if (!is_response(request)) {
-            decode_request(caps, arena, request, sink);
+            decode_request(msg, request);
         }
     }
     if (requests && sink->batch) {
@@ -405,15 +416,17 @@ static void decode_batch(const struct decode_caps *caps, struct arena *arena, co
 
 void jsonrpc_decode(const struct decode_caps *caps, struct arena *arena, slice message,
                     const struct intent_sink *sink) {
+    struct message msg = {.caps = caps, .arena = arena, .sink = sink};
+    msg.cuts.names = blobs;
     enum err err = ERR_OK;
     const char *detail = NULL;
-    json_t *v = json_read(arena, message, &err, &detail);
+    json_t *v = json_read(arena, message, &msg.cuts, &err, &detail);
     if (!v) {
         report(sink, err, detail);
     } else if (json_is_array(v)) {
-        decode_batch(caps, arena, v, sink);
+        decode_batch(&msg, v);
     } else if (!is_response(v)) {
-        decode_request(caps, arena, v, sink);
+        decode_request(&msg, v);
     }
     json_decref(v);
 }

@@ -307,6 +307,58 @@ static void payloads_over_the_cap_are_named_with_their_sizes(void **state) {
     assert_int_equal(in->err, ERR_PARAMS);
 }
 
+/* Long strings take a way of their own past the JSON library; nothing may show it. */
+static void long_payloads_read_as_short_ones_do(void **state) {
+    (void)state;
+#define LONG86                                                                                     \
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-Pw"
+    const struct intent *in = ask(
+        REQUEST("collab/sync", "{\"roomId\":\"r\",\"seq\":1,\"payload\" : \"base64:" LONG86 "\","
+                               "\"stateVectorB64\":\"" LONG86 "==\",\"x\":\"" LONG86 "\"}"));
+    assert_int_equal(in->err, ERR_OK);
+    assert_int_equal(in->payload.n, 64);
+    assert_true(slice_eq(in->payload, in->state_vector));
+    for (size_t i = 0; i < 64; i++) {
+        assert_int_equal(in->payload.p[i], i);
+    }
+    /* The same with an escape in it, with U+0000 elsewhere, in a batch, at other places. */
+    in = ask(REQUEST("collab/sync",
+                     "{\"roomId\":\"r\",\"seq\":1,\"payloadB64\":\"\\u0041" LONG86 "\"}"));
+    assert_int_equal(in->err, ERR_TOO_LARGE);
+    in = ask(REQUEST("collab/sync", "{\"roomId\":\"r\",\"seq\":1,\"payloadB64\":\"" LONG86
+                                    "\",\"stateVectorB64\":\"\\u00000\"}"));
+    assert_int_equal(in->err, ERR_PARAMS);
+    assert_int_equal(in->payload.n, 64);
+    in = ask(
+        REQUEST("collab/subscribe", "{\"roomId\":\"r\",\"client\":{\"payload\":\"" LONG86 "\"}}"));
+    assert_slice(in->client, "{\"payload\":\"" LONG86 "\"}");
+    in = ask("{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":\"" LONG86
+             "\",\"payload\":{\"payload\":"
+             "\"" LONG86 "\"}}");
+    assert_slice(in->id, "\"" LONG86 "\"");
+    decode_bytes(&seen, DIALECT_JSONRPC, true,
+                 slice_str("[" REQUEST(
+                     "collab/sync",
+                     "{\"roomId\":\"r\",\"seq\":1,\"payloadB64\":\"" LONG86
+                     "\"}") "," REQUEST("collab/sync",
+                                        "{\"roomId\":\"r\",\"seq\":2,\"stateVectorB64\":\"" LONG86
+                                        "\"}") "]"));
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.intents[0].payload.n, 64);
+    assert_int_equal(seen.intents[1].state_vector.n, 64);
+    /* Where an error stands is told in bytes of the message as it came. */
+    static const char late[] =
+        REQUEST("collab/sync", "{\"payloadB64\":\"" LONG86 "\",\"payload\":\"" LONG86 "\",x}");
+    char expected[60];
+    (void)snprintf(expected, sizeof expected, "not JSON, near byte %zu", strlen(late) - 2);
+    assert_string_equal(ask(late)->detail, expected);
+    static const char between[] =
+        REQUEST("collab/sync", "{\"payloadB64\":\"" LONG86 "\" x,\"payload\":\"" LONG86 "\"}");
+    (void)snprintf(expected, sizeof expected, "not JSON, near byte %zu",
+                   (size_t)(strstr(between, " x,") - between) + 2);
+    assert_string_equal(ask(between)->detail, expected);
+}
+
 static void padding_does_not_count(void **state) {
     (void)state;
     /* 32 bytes, padded: 44 characters. */
@@ -635,6 +687,31 @@ static void names_of_roles_and_rooms(void **state) {
     assert_string_equal(dialect_get(DIALECT_MUX)->name, "mux");
 }
 
+static size_t allocations_left;
+
+static void *scarce_malloc(size_t n) {
+    return allocations_left && --allocations_left ? malloc(n) : NULL;
+}
+
+/* The JSON library's n-th allocation fails, for each n: one intent that is refused, no leak. */
+static void out_of_memory_is_reported(void **state) {
+    (void)state;
+    static const char message[] =
+        REQUEST("collab/subscribe", "{\"roomId\":\"r\",\"capabilities\":[\"binary.v1\"],\"client\":"
+                                    "{\"a\":[1,2.5,true]},\"token\":\"t\",\"x\":1e3}");
+    enum err err = ERR_NOMEM;
+    for (size_t n = 1; err != ERR_OK; n++) {
+        assert_true(n < 200);
+        json_set_alloc_funcs(scarce_malloc, free);
+        allocations_left = n;
+        err = ask(message)->err;
+        json_set_alloc_funcs(malloc, free);
+        /* Where the library runs out inside of a word it calls that word wrong. */
+        assert_true(err == ERR_OK || err == ERR_NOMEM || err == ERR_PARSE);
+        assert_int_equal(err != ERR_OK, seen.intents[0].detail != NULL);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(subscribe_reads_all_its_params),
@@ -644,6 +721,7 @@ int main(void) {
         cmocka_unit_test(ids_are_echoed),
         cmocka_unit_test(bad_messages_are_refused_in_words),
         cmocka_unit_test(payloads_over_the_cap_are_named_with_their_sizes),
+        cmocka_unit_test(long_payloads_read_as_short_ones_do),
         cmocka_unit_test(padding_does_not_count),
         cmocka_unit_test(long_strings_are_refused),
         cmocka_unit_test(deep_and_crowded_messages_never_reach_the_parser),
@@ -658,6 +736,7 @@ int main(void) {
         cmocka_unit_test(events_end_in_their_stamp),
         cmocka_unit_test(a_full_buffer_is_noticed),
         cmocka_unit_test(names_of_roles_and_rooms),
+        cmocka_unit_test(out_of_memory_is_reported),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     arena_fini(&seen.arena);

@@ -237,7 +237,7 @@ static void decode(const struct decode_caps *caps, struct arena *arena, bool tex
         intent_fail(&in, ERR_REQUEST, "this dialect has no binary frames");
     } else if (!strip(arena, message, &s)) {
         intent_fail(&in, ERR_NOMEM, "out of memory");
-    } else if ((v = json_read(arena, s.text, &in.err, &in.detail))) {
+    } else if ((v = json_read(arena, s.text, NULL, &in.err, &in.detail))) {
         read_message(caps, arena, &s, v, &in);
     }
     json_decref(v);
