@@ -328,7 +328,7 @@ static size_t consume(struct conn *c, uint8_t *bytes, size_t n) {
 }
 
 static size_t input_limit(const struct conn *c) {
-    return c->state == CONN_HTTP ? HTTP_HEAD_MAX + RX_BYTES
+    return c->state == CONN_HTTP ? HTTP_HEAD_MAX + CAPS_HTTP_BODY_BYTES + RX_BYTES
                                  : options(c)->max_frame_bytes + RX_BYTES + OUT_HEADER_ROOM + 4;
 }
 

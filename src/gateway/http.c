@@ -100,6 +100,26 @@ static size_t count_headers(const struct http_request *req, const char *name) {
     return n;
 }
 
+/* What Content-Length says; 0 without one. False when it is given twice or is not digits alone. */
+static bool body_bytes(const struct http_request *req, size_t *ret) {
+    slice length = http_header(req, "Content-Length");
+    size_t n = 0;
+    if (!length.p) {
+        return true;
+    }
+    if (count_headers(req, "Content-Length") != 1 || !length.n || length.n > 9) {
+        return false;
+    }
+    for (size_t i = 0; i < length.n; i++) {
+        if (length.p[i] < '0' || length.p[i] > '9') {
+            return false;
+        }
+        n = n * 10 + (size_t)(length.p[i] - '0');
+    }
+    *ret = n;
+    return true;
+}
+
 enum http_result http_parse(slice bytes, struct http_request *ret, size_t *ret_consumed,
                             unsigned *ret_status, const char **ret_reason) {
     size_t n = head_bytes(bytes);
@@ -137,13 +157,23 @@ enum http_result http_parse(slice bytes, struct http_request *ret, size_t *ret_c
     if (count_headers(ret, "Host") != 1) {
         return bad(400, "exactly one Host header is needed", ret_status, ret_reason);
     }
-    slice length = http_header(ret, "Content-Length");
-    if (http_header(ret, "Transfer-Encoding").p || (length.p && !slice_is(length, "0"))) {
-        return bad(413, "requests here have no body", ret_status, ret_reason);
+    if (http_header(ret, "Transfer-Encoding").p) {
+        return bad(411, "a body must say its length", ret_status, ret_reason);
     }
+    size_t body = 0;
+    if (!body_bytes(ret, &body)) {
+        return bad(400, "Content-Length is not one number", ret_status, ret_reason);
+    }
+    if (body > CAPS_HTTP_BODY_BYTES) {
+        return bad(413, "the request's body is too long", ret_status, ret_reason);
+    }
+    if (bytes.n - n < body) {
+        return HTTP_PARSE_MORE;
+    }
+    ret->body = slice_of(bytes.p + n, body);
     ret->method = slice_str(llhttp_method_name((llhttp_method_t)s.machine.method));
     split_target(ret, s.target);
-    *ret_consumed = n;
+    *ret_consumed = n + body;
     return HTTP_PARSE_OK;
 }
 
@@ -273,6 +303,7 @@ const char *http_status_text(unsigned status) {
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {408, "Request Timeout"},
+        {411, "Length Required"},
         {413, "Content Too Large"},
         {426, "Upgrade Required"},
         {431, "Request Header Fields Too Large"},

@@ -1,5 +1,7 @@
-/* http.h: one HTTP/1.1 request, and what its upgrade to WebSocket needs. llhttp does the parsing;
- * requests have no body here.
+/* http.h: one HTTP/1.1 request, and what its upgrade to WebSocket needs. llhttp does the parsing.
+ *
+ * A body must say its length; chunked ones are refused, so that nothing here and in a proxy before
+ * us can disagree about where a request ends.
  *
  * Thread: any. Pure; slices point into the bytes given.
  */
@@ -19,6 +21,7 @@ struct http_request {
     slice method;
     slice path;  /* as sent, percent-encoded */
     slice query; /* without the question mark; empty when there is none */
+    slice body;
     size_t headers;
     struct {
         slice name;

@@ -74,8 +74,14 @@ static void odd_requests_are_refused_with_a_status(void **state) {
         {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
         {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
         {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
-        {"a body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 413},
-        {"chunks", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 413},
+        {"a long body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", 413},
+        {"two lengths",
+         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400},
+        {"an odd length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx", 400},
+        {"chunks", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 411},
+        {"both lengths",
+         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+         400},
         {"a folded line", "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", 400},
         {"a bare CR", "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400},
         {"a bare LF", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400},
@@ -89,6 +95,22 @@ static void odd_requests_are_refused_with_a_status(void **state) {
             fail_msg("%s: status %u, not %u", cases[i].what, status, cases[i].status);
         }
     }
+}
+
+static void a_body_is_waited_for_and_taken(void **state) {
+    (void)state;
+    const char *text = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET";
+    struct http_request req;
+    unsigned status = 0;
+    const char *reason = NULL;
+    size_t used = 0;
+    for (size_t n = 0; n < strlen(text) - 3; n++) {
+        assert_int_equal(http_parse(slice_of(text, n), &req, &used, &status, &reason),
+                         HTTP_PARSE_MORE);
+    }
+    assert_int_equal(http_parse(slice_str(text), &req, &used, &status, &reason), HTTP_PARSE_OK);
+    assert_true(slice_is(req.body, "hello"));
+    assert_int_equal(used, strlen(text) - 3);
 }
 
 static void headers_are_bounded(void **state) {
@@ -151,6 +173,7 @@ int main(void) {
         cmocka_unit_test(an_upgrade_is_read_whole),
         cmocka_unit_test(a_cut_request_waits_for_more_at_every_byte),
         cmocka_unit_test(odd_requests_are_refused_with_a_status),
+        cmocka_unit_test(a_body_is_waited_for_and_taken),
         cmocka_unit_test(headers_are_bounded),
         cmocka_unit_test(only_a_proper_upgrade_becomes_a_websocket),
     };

@@ -113,6 +113,8 @@
 /* All header fields together, and how many: browsers send some 15, cookies some KiB. */
 #define CAPS_HTTP_HEADERS_BYTES (16 * CAPS_KIB)
 #define CAPS_HTTP_HEADERS       100
+/* Request bodies: the largest is a room's name and a label. */
+#define CAPS_HTTP_BODY_BYTES (16 * CAPS_KIB)
 /* From accept to the end of the header fields, against slow-header attacks. */
 #define CAPS_HTTP_HEADER_MS 10000
 
