@@ -404,8 +404,7 @@ enum yata_status yatai_apply_read(struct yata_doc *doc, struct yata_applied *ret
         ret_applied->changed = moved || doc->deletes != deletes;
         ret_applied->pending = w.waits && (doc->pending.update.n > 0 || doc->pending.ranges.n > 0);
         ret_applied->freed = w.retry || w.ranges_freed;
-        ret_applied->whole =
-            ret_applied->changed && !doc->old && !w.waits && !ret_applied->freed;
+        ret_applied->whole = ret_applied->changed && !doc->old && !w.waits && !ret_applied->freed;
     }
 out:
     doc->heap_owed = 0;

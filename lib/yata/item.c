@@ -161,21 +161,57 @@ static bool merge_left(struct yata_doc *doc, struct yatai_client *c, struct yata
     return true;
 }
 
+static bool pos_previous(const struct yatai_client *c, struct yatai_pos *pos) {
+    if (pos->at > 0) {
+        pos->at--;
+        return true;
+    }
+    if (pos->leaf == 0) {
+        return false;
+    }
+    pos->leaf--;
+    pos->at = c->leaf[pos->leaf].n - 1u;
+    return true;
+}
+
+/* What has taken in its right neighbour may fit to the left now: the chain of collected structs
+ * that it belongs to may be older than the transaction. */
+static void merge_leftwards(struct yata_doc *doc, struct yatai_client *c, uint32_t clock) {
+    for (;;) {
+        struct yatai_pos pos = yatai_index_find(c, clock), before = pos;
+        if (!pos_previous(c, &before)) {
+            return;
+        }
+        clock = c->leaf[before.leaf].place[before.at].clock;
+        if (!merge_left(doc, c, before, pos)) {
+            return;
+        }
+    }
+}
+
 void yatai_items_merge(struct yata_doc *doc, uint32_t slot, uint32_t clock, uint32_t len) {
     struct yatai_client *c = &doc->clients.v[slot];
     uint32_t end = clock + len;
     struct yatai_pos before = yatai_index_find(c, clock > 0 ? clock - 1 : 0);
+    uint32_t first = c->leaf[before.leaf].place[before.at].clock;
+    bool first_grew = false;
     for (;;) {
         struct yatai_pos pos = before;
         if (!yatai_pos_next(c, &pos) || c->leaf[pos.leaf].place[pos.at].clock > end) {
-            return;
+            break;
         }
         uint32_t leaves = c->leaf_count;
         uint32_t at = c->leaf[before.leaf].place[before.at].clock;
         if (!merge_left(doc, c, before, pos)) {
             before = pos;
-        } else if (c->leaf_count != leaves) {
+            continue;
+        }
+        first_grew |= at == first;
+        if (c->leaf_count != leaves) {
             before = yatai_index_find(c, at);
         }
+    }
+    if (first_grew) {
+        merge_leftwards(doc, c, first);
     }
 }

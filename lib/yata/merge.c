@@ -66,12 +66,12 @@ static void finish(struct section_writer *w) {
     const uint64_t *pairs = (const uint64_t *)(const void *)w->counts.p;
     yatai_out_uint(w->out, n);
     const uint8_t *p = w->body.p;
-    for (size_t i = 0; i < n; i++) {
+    w->out->failed |= w->body.failed || w->counts.failed;
+    for (size_t i = 0; i < n && !w->out->failed; i++) {
         yatai_out_uint(w->out, pairs[2 * i]);
         yatai_out_bytes(w->out, p, pairs[2 * i + 1]);
         p += pairs[2 * i + 1];
     }
-    w->out->failed |= w->body.failed || w->counts.failed;
     yatai_out_fini(&w->body);
     yatai_out_fini(&w->counts);
 }

@@ -153,6 +153,17 @@ static void what_a_deleted_type_held_is_collected(void **state) {
     yata_doc_free(doc);
 }
 
+/* What was collected in earlier transactions merges with what is collected now. */
+static void collected_structs_merge_across_transactions(void **state) {
+    (void)state;
+    struct yata_doc *doc = yata_doc_new(NULL);
+    apply_hex(doc, "010501000701056172726179012100010001740100"
+                   "01a70101020400010301620101010102");
+    apply_hex(doc, "000101010005");
+    assert_state(doc, "0102010001010561727261790100040101010005");
+    yata_doc_free(doc);
+}
+
 static void a_transaction_is_one_update(void **state) {
     (void)state;
     struct yata_doc *doc = yata_doc_new(NULL);
@@ -244,6 +255,7 @@ int main(void) {
         cmocka_unit_test(a_state_with_a_hole_can_be_loaded),
         cmocka_unit_test(deletions_wait_for_what_they_delete),
         cmocka_unit_test(what_a_deleted_type_held_is_collected),
+        cmocka_unit_test(collected_structs_merge_across_transactions),
         cmocka_unit_test(a_transaction_is_one_update),
         cmocka_unit_test(typing_makes_one_struct_per_run),
         cmocka_unit_test(limits_refuse_and_change_nothing),
