@@ -234,7 +234,8 @@ static void make_edit(struct world *world, int author, struct input *in) {
     *edit = (struct edit){.sequence = next(in, 4) == 0, .origin = none, .right = none};
     struct sequence *s = &w->sequences[edit->sequence];
     edit->deletes = next(in, 4) == 0 && s->n > 0;
-    edit->n = 1 + next(in, RUN_MAX);
+    /* a value of a key is one element: no Yjs client sets more, and replicas of yjs would differ */
+    edit->n = edit->sequence == 1 && !edit->deletes ? 1 : 1 + next(in, RUN_MAX);
     if (edit->deletes) {
         /* what follows in clock, which may stand anywhere in either sequence */
         edit->id = s->at[edit->sequence == 1 ? s->n - 1 : next(in, (unsigned)s->n)].id;

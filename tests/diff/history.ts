@@ -136,10 +136,11 @@ class Checks {
     })
   }
 
-  bytes (what: string, got: Promise<Uint8Array>, expected: Uint8Array): void {
+  /** An answer in bytes; `update`: these are one. */
+  bytes (what: string, got: Promise<Uint8Array>, expected: Uint8Array, update = false): void {
     this.add(what, async fail => {
       const bytes = await got
-      if (Buffer.compare(bytes, expected) !== 0) {
+      if (Buffer.compare(bytes, expected) !== 0 && !(update && cutsLess(expected, bytes))) {
         fail(`differs at byte ${firstDifference(bytes, expected)}${explain(expected, bytes)}`,
           hex(expected), hex(bytes))
       }
@@ -165,14 +166,34 @@ class Checks {
   }
 }
 
+function contentOf (content: any): string {
+  if (content instanceof Y.ContentDoc) {
+    return `ContentDoc ${content.doc.guid} ${inspect(content.opts, { depth: 6 })}`
+  }
+  return content instanceof Y.ContentType
+    ? `${content.type.constructor.name} ${(content.type as any).nodeName ?? ''}`
+    : `${content.constructor.name} ${inspect(content, { depth: 6, breakLength: Infinity })}`
+}
+
 function structs (update: Uint8Array): string[] {
   const id = (i: any): string => i?.client === undefined ? JSON.stringify(i) : `${i.client}:${i.clock}`
   const { structs, ds } = Y.decodeUpdate(update)
   return structs.map((s: any) => {
     const place = s.parent === undefined ? '' : ` after ${id(s.origin)} before ${id(s.rightOrigin)} in ${id(s.parent)} ${s.parentSub ?? ''}`
-    const content = s.content === undefined ? '' : ` ${s.content.constructor.name} ${inspect(s.content.str ?? s.content.arr ?? '')}`
-    return `${s.constructor.name} ${id(s.id)}+${s.length}${place}${content}`
+    return `${s.constructor.name} ${id(s.id)}+${s.length}${place} ${s.content === undefined ? '' : contentOf(s.content)}`
   }).concat([...ds.clients].map(([client, ranges]) => `deleted ${client}: ${ranges.map(r => `${r.clock}+${r.len}`).join(' ')}`))
+}
+
+/**
+ * Whether the second update keeps characters that are cut in two in the first, and is the same else.
+ * yjs splits what stands at the neighbours of an incoming struct before it sees that it knows the
+ * struct already, so that hearing a thing twice can cut a surrogate pair. libyata lets it be.
+ */
+function cutsLess (cut: Uint8Array, got: Uint8Array): boolean {
+  const damage = (s: string): string => s.replace(/[\ud800-\udfff]/g, '\ufffd')
+  const count = (all: string[]): number => all.join().split('\ufffd').length
+  const [a, b] = [structs(cut), structs(got)]
+  return count(a) > count(b) && damage(a.join('\n')) === damage(b.join('\n'))
 }
 
 /** Which structs of two updates differ, for people. */
@@ -293,7 +314,7 @@ class Subject implements Receiver {
       if (changed !== bytes.length > 0 && !before && !applied.some(a => a.pending)) {
         fail('changed', String(bytes.length > 0), String(changed))
       }
-      if (comparable && Buffer.compare(bytes, expected) !== 0) {
+      if (comparable && Buffer.compare(bytes, expected) !== 0 && !cutsLess(expected, bytes)) {
         fail(`differs at byte ${firstDifference(bytes, expected)}${explain(expected, bytes)}`,
           hex(expected), hex(bytes))
       }
@@ -356,7 +377,7 @@ class Subject implements Receiver {
       return
     }
     const { checks, yata, name } = this
-    checks.bytes(`${name}: state`, yata.encodeState(), state)
+    checks.bytes(`${name}: state`, yata.encodeState(), state, true)
     checks.bytes(`${name}: state vector`, yata.stateVector(), Y.encodeStateVector(doc))
     checks.bytes(`${name}: snapshot`, yata.snapshot(), Y.encodeSnapshot(Y.snapshot(doc)))
     const clocks = [...Y.decodeStateVector(Y.encodeStateVector(doc))]
@@ -374,9 +395,10 @@ class Subject implements Receiver {
       const difference = Y.encodeStateAsUpdate(doc, Y.encodeStateVector(known))
       const entries = [...known].map(([client, clock]) => ({ client, clock }))
       const sv = Y.encodeStateVector(known)
-      checks.bytes(`${name}: difference to ${hex(sv)}`, yata.encodeState(sv), difference)
+      checks.bytes(`${name}: difference to ${hex(sv)}`, yata.encodeState(sv),
+        difference, true)
       checks.bytes(`${name}: difference to ${JSON.stringify(entries)}`, yata.encodeSince(entries),
-        difference)
+        difference, true)
     }
     const clients = doc.store.clients.size
     checks.add(`${name}: stats`, async fail => {
@@ -399,6 +421,9 @@ function sameDocs (fed: Y.Doc, doc: Y.Doc, what: string, fail: Fail): void {
   const state = Y.encodeStateAsUpdate(fed)
   const expected = Y.encodeStateAsUpdate(doc)
   if (Buffer.compare(state, expected) !== 0) {
+    if (cutsLess(expected, state) || cutsLess(state, expected)) {
+      return
+    }
     fail(`${what}: state differs${explain(expected, state)}`, hex(expected), hex(state))
   }
   const [shown, expectedShown] = [showDoc(fed), showDoc(doc)]
