@@ -153,6 +153,12 @@ enum yata_status yata_commit(struct yata_doc *doc, struct yata_bytes *ret_update
 enum yata_status yata_apply(struct yata_doc *doc, const uint8_t *update, size_t n,
                             struct yata_applied *ret_applied, struct yata_error *ret_error) {
     bool own = !doc->open;
+    if (yatai_apply_quick(doc, update, n)) {
+        if (ret_applied) {
+            *ret_applied = (struct yata_applied){.changed = true, .whole = true};
+        }
+        return YATA_OK;
+    }
     enum yata_status status =
         yatai_update_read(&doc->update, &doc->mem, update, n, doc->options.max_depth, ret_error);
     if (status == YATA_OK) {

@@ -171,6 +171,12 @@ struct yata_doc {
 enum yata_status yatai_apply_read(struct yata_doc *, struct yata_applied *ret_applied,
                                   struct yata_error *ret_error);
 
+/* ---- quick.c -------------------------------------------------------------------------------- */
+
+/* Applies an update that only continues what its client wrote last. False, with nothing changed,
+ * for all others, and then it is not known whether they are well-formed. */
+bool yatai_apply_quick(struct yata_doc *, const uint8_t *update, size_t n);
+
 /* ---- store.c: clients and their indexes ----------------------------------------------------- */
 
 struct yatai_pos {
@@ -281,6 +287,11 @@ static inline bool yatai_kind_merges(unsigned kind) {
 
 /* Integrates a struct whose dependencies are there. */
 void yatai_integrate(struct yata_doc *, uint32_t slot, const struct yatai_ref *);
+/* The usual case of typing: the struct continues the last one of its client, and nobody else wrote
+ * in between. The two would be merged when the transaction ends, so they are one at once. False
+ * when it is not like that, or when memory is out. Ids have their slots, `clock` is the client's,
+ * and the client has a struct. */
+bool yatai_extend_tail(struct yata_doc *, uint32_t slot, const struct yatai_ref *);
 /* Deletes a struct and all that it holds. */
 void yatai_delete(struct yata_doc *, uint32_t item);
 /* Deletes what is known of a range. */

@@ -324,9 +324,7 @@ static void store_content(struct yata_doc *doc, uint32_t h, const struct yatai_r
     }
 }
 
-/* The usual case of typing: the struct continues the last one of its client, and nobody else wrote
- * in between. The two would be merged when the transaction ends, so they are one at once. */
-static bool extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref) {
+bool yatai_extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref) {
     if (!(ref->has & YATAI_HAS_ORIGIN) || ref->origin.slot != slot ||
         ref->origin.clock + 1 != ref->clock || !yatai_kind_merges(ref->kind)) {
         return false;
@@ -376,7 +374,7 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
         add_collected(doc, slot, c->clock, ref->len - offset);
         return;
     }
-    if (offset == 0 && extend_tail(doc, slot, ref)) {
+    if (offset == 0 && yatai_extend_tail(doc, slot, ref)) {
         return;
     }
     struct entrant e = {.offset = offset};

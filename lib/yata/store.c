@@ -211,6 +211,7 @@ bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c, uint32_t 
     }
     /* Each full leaf may be cut once, and each cut leaves halves that fill up only later. */
     uint32_t cuts = (want < c->leaf_count ? want : c->leaf_count) + want / (YATAI_LEAF_MAX / 4) + 2;
+    cuts = cuts < want ? cuts : want;
     doc->spare_owed += cuts;
     return leaves_grow(doc, c, c->leaf_count + cuts) && spares_grow(doc, doc->spare_owed);
 }
@@ -350,7 +351,9 @@ void yatai_index_remove(struct yata_doc *doc, struct yatai_client *c, struct yat
     } else if (c->leaf_count > 1 && leaf->n == 0) {
         leaf_remove(doc, c, pos.leaf);
     }
-    c->hit_leaf = UINT32_MAX;
+    bool same = pos.at > 0 && pos.leaf < c->leaf_count && c->leaf[pos.leaf].n >= pos.at;
+    c->hit_leaf = same ? pos.leaf : UINT32_MAX;
+    c->hit_at = pos.at - 1;
 }
 
 void yatai_store_fini(struct yata_doc *doc) {
