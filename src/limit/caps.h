@@ -118,6 +118,23 @@
 /* From accept to the end of the header fields, against slow-header attacks. */
 #define CAPS_HTTP_HEADER_MS 10000
 
+/* TLS. */
+
+/* From a peer until the handshake is done: a hello is 0.3 to 2 KiB, a resumed one with a ticket
+ * less than 4; the rest is for what is to come. */
+#define CAPS_TLS_HANDSHAKE_BYTES (16 * CAPS_KIB)
+/* Sealed and not yet sent, per connection; the outbox holds what is behind it. Four records: enough
+ * for one write call to be worth it. */
+#define CAPS_TLS_OUT_BYTES (64 * CAPS_KIB)
+/* The same with what OpenSSL itself answers to a peer that does not read: certificates of some KiB,
+ * and answers to key updates, as long as those that asked. Over it the connection ends. */
+#define CAPS_TLS_OWED_BYTES (256 * CAPS_KIB)
+/* Age at which a new ticket key is made. Three are known, so a ticket holds two to three hours: a
+ * network change or a short sleep; after a night a whole handshake is no loss. */
+#define CAPS_TLS_TICKET_MS 3600000
+/* Life of a session, in seconds: as long as its ticket is surely understood. */
+#define CAPS_TLS_SESSION_S 7200
+
 /* Log. */
 
 /* One line. PIPE_BUF on Linux: writes up to it are whole lines also when threads share a pipe. */
