@@ -614,6 +614,17 @@ test('decoder: format V2 is never mistaken for content', async () => {
   }
 })
 
+test('decoder: sections in any order', async () => {
+  const sections = [
+    { client: 1, clock: 0, structs: [text('ab', inText)] },
+    { client: 2, clock: 0, structs: [text('cd', { origin: [1, 0], right: [1, 1] })] },
+    { client: big, clock: 0, structs: [text('ef', { origin: [2, 1], right: [1, 1] })] }
+  ]
+  for (const order of permutations(sections)) {
+    await both([update(order, order.map(s => ({ client: s.client, ranges: [[1, 1]] as Array<[number, number]> })))])
+  }
+})
+
 test('content: legacy JSON values split, merge and keep `undefined`', async () => {
   const values = ['1', 'undefined', '{"a":[1,"x"]}', 'null']
   const a = of(1, 0, json(values, inArray))
@@ -624,15 +635,32 @@ test('content: legacy JSON values split, merge and keep `undefined`', async () =
   await both([of(1, 0, json(values.slice(0, 2), inArray)), a])
 })
 
-test('content: numbers and keys are written back as JavaScript would', async () => {
-  const ints = [[0x7d, 0x40], [0x7d, 0xbf, 0xff, 0xff, 0xff, 0xff, 0x01], [0x7b, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0],
-    [0x7c, 0x4f, 0, 0, 0], [0x7b, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0], [0x7c, 0x7f, 0x80, 0, 0]]
-  for (const bytes of ints) {
-    await both([of(1, 0, raw(8, [1, ...bytes], inArray))])
+test('content: what JavaScript writes for numbers and keys comes back unchanged', async () => {
+  for (const value of [0, -0, 1, -1, 63, 64, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), 2 ** 40, 0.5, 0.1, NaN, Infinity, { b: 1, 9: 2, 10: 3 }]) {
+    await both([by(1, null, doc => { doc.getArray('array').insert(0, [value, [value], { value }]) })])
   }
+})
+
+test('content: what others write for numbers and keys keeps its meaning', async () => {
   const key = (k: string, ...value: number[]): number[] => [k.length, ...Buffer.from(k), ...value]
-  await both([of(1, 0, raw(8, [1, 118, 3, ...key('b', 126), ...key('10', 126), ...key('9', 126)], inArray))])
-  await both([of(1, 0, raw(8, [1, 118, 3, ...key('b', 126), ...key('a', 120), ...key('b', 121)], inArray))])
+  const foreign = [
+    [0x7d, 0xbf, 0xff, 0xff, 0xff, 0xff, 0x01], // yrs: integers of more than 32 bits
+    [0x7b, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0], // float64 of an integer
+    [0x7c, 0x4f, 0, 0, 0],
+    [0x7b, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0],
+    [118, 3, ...key('b', 126), ...key('10', 126), ...key('9', 126)], // yjs sorts integers first
+    [118, 3, ...key('b', 126), ...key('a', 120), ...key('b', 121)] // and takes the last of equals
+  ]
+  for (const bytes of foreign) {
+    const u = of(1, 0, raw(8, [1, ...bytes], inArray))
+    const yata = driver.doc()
+    await yata.apply(u)
+    const [direct, relayed] = [plainDoc(), plainDoc()]
+    Y.applyUpdate(direct, u)
+    Y.applyUpdate(relayed, await yata.encodeState())
+    assert.deepEqual(relayed.getArray('array').toArray(), direct.getArray('array').toArray())
+    yata.free()
+  }
 })
 
 test('content: embeds and formats keep canonical JSON text', async () => {
