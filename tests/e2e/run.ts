@@ -11,7 +11,7 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { Context, type Settings, Skip, type Test, inFile, sharedServer, stopShared, tests } from "../support/suite.ts";
-import { pace, within } from "../support/wait.ts";
+import { oddities, pace, within } from "../support/wait.ts";
 
 const { values: args } = parseArgs({
     options: {
@@ -49,7 +49,8 @@ function fail(name: string, ms: number, errors: Error[], context?: Context): voi
     failures.push(name);
     report("FAIL", name, ms);
     for (const e of errors) {
-        console.log(`    ${(e.stack ?? String(e)).split("\n").slice(0, 14).join("\n    ")}`);
+        const lines = (e.stack ?? String(e)).split("\n").slice(0, 60);
+        console.log(lines.map((l) => `    ${l.slice(0, 400)}`).join("\n"));
     }
     const servers = context?.servers.length ? context.servers : [sharedServer()];
     for (const s of servers) {
@@ -61,11 +62,13 @@ function fail(name: string, ms: number, errors: Error[], context?: Context): voi
 
 async function runOne(test: Test): Promise<void> {
     const context = new Context(settings, test.name);
+    oddities.length = 0;
     const start = performance.now();
     const errors: Error[] = [];
     let skip: Skip | undefined;
     try {
-        await within(test.run(context), "the end of the test", test.ms ?? 60_000);
+        const stray = new Promise<never>((_, reject) => (running = reject));
+        await within(Promise.race([test.run(context), stray]), "the end of the test", test.ms ?? 60_000);
     } catch (e) {
         if (e instanceof Skip) {
             skip = e;
@@ -103,6 +106,11 @@ async function stopFile(file: string): Promise<void> {
         fail(`after all of ${file} the server drains and exits cleanly`, performance.now() - start, [e as Error]);
     }
 }
+
+/* An exception outside of any promise is a failure of the test that runs. */
+let running: ((e: Error) => void) | undefined;
+process.on("uncaughtException", (e) => (running ? running(e) : console.error(e)));
+process.on("unhandledRejection", (e) => (running ? running(e as Error) : console.error(e)));
 
 const files = readdirSync(here)
     .filter((f) => f.endsWith(".ts") && f !== "run.ts")

@@ -209,6 +209,27 @@ test("an update whose dependencies are missing waits: applied:false with the ser
     assert.equal(bob.doc.store.pendingStructs, null);
 });
 
+test("what waited and is set free by another's update reaches that other too", async (t) => {
+    const server = await t.server();
+    const roomId = t.room();
+    const early = await t.connect(server);
+    const missing = await t.connect(server);
+    const reader = await t.connect(server);
+    const [ann, bob, carl] = [t.replica(), t.replica(), t.replica()];
+    await early.join(roomId, ann);
+    await missing.join(roomId, bob);
+    await reader.join(roomId, carl);
+    const { updates } = history(["one ", "two"]);
+    const late = await early.sequenced("collab/update", { roomId, payloadB64: b64(updates[1]!) });
+    assert.equal(late.applied, false);
+    Y.applyUpdate(bob.doc, updates[0]!); /* an edit of Bob's as far as his client knows */
+    await missing.quiet();
+    await until(() => carl.text.toString() === "one two", "the reader has both");
+    await until(() => bob.text.toString() === "one two", "Bob has what his update set free");
+    await early.request("collab/sync", { roomId, seq: early.nextSeq(), stateVectorB64: b64(ann.stateVector) });
+    await converged([ann, bob, carl]);
+});
+
 test("a seq that was acknowledged is answered again with duplicate:true and not applied twice", async (t) => {
     const server = await t.server();
     const roomId = t.room();

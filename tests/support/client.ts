@@ -8,7 +8,7 @@
 import type { Server } from "./server.ts";
 import { type Link, Replica, type ReplicaOptions } from "./replica.ts";
 import { Line } from "./socket.ts";
-import { happened, pace, until } from "./wait.ts";
+import { happened, oddities, pace, until } from "./wait.ts";
 
 export const b64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 export const unb64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
@@ -217,6 +217,7 @@ export class CollabClient {
     surprise(e: Error): void {
         if (!this.over) {
             this.surprises.push(e);
+            oddities.push(e.message);
             happened();
         }
     }
@@ -238,7 +239,13 @@ export class CollabClient {
 
     /** For resends an answer may come twice; so unknown ids are no surprise by themselves. */
     private onText(text: string): void {
-        const message: Json = JSON.parse(text);
+        let message: Json;
+        try {
+            message = JSON.parse(text);
+        } catch {
+            this.surprise(new Error(`not JSON: ${text.slice(0, 200)} … ${text.slice(-80)}`));
+            return;
+        }
         this.inbox.push(message);
         for (const one of Array.isArray(message) ? message : [message]) {
             if (one.method !== undefined && one.id === undefined) {

@@ -80,6 +80,7 @@ export class RawSocket {
     private constructor(tcp: Socket) {
         this.tcp = tcp;
         tcp.setNoDelay(true);
+        tcp.on("connect", happened);
         tcp.on("data", (chunk) => {
             this.bytes = Buffer.concat([this.bytes, chunk]);
             if (this.upgraded) {
@@ -122,9 +123,14 @@ export class RawSocket {
         if (!head.startsWith("HTTP/1.1 101 ")) {
             throw new Error(`no upgrade: ${head.split("\r\n")[0]}`);
         }
-        raw.upgraded = true;
-        raw.parse();
+        raw.speakFrames();
         return raw;
+    }
+
+    /** From here on what comes is WebSocket frames. */
+    speakFrames(): void {
+        this.upgraded = true;
+        this.parse();
     }
 
     write(data: Uint8Array | string): void {

@@ -19,6 +19,14 @@ export function happened(): void {
 
 export class DeadlineError extends Error {}
 
+/** What went wrong on the side since the test began; told when a deadline passes. */
+export const oddities: string[] = [];
+
+function late(limit: number, what: string): DeadlineError {
+    const also = oddities.length > 0 ? `\nmeanwhile: ${oddities.slice(0, 3).join("\n           ")}` : "";
+    return new DeadlineError(`waited ${limit} ms in vain: ${what}${also}`);
+}
+
 /** Resolves when `condition` holds, looked at after every event; rejects at the deadline. */
 export function until(condition: () => boolean, what: string, ms = 10_000): Promise<void> {
     if (condition()) {
@@ -41,7 +49,7 @@ export function until(condition: () => boolean, what: string, ms = 10_000): Prom
             }
         };
         const timer = setTimeout(() => {
-            end(() => reject(new DeadlineError(`waited ${limit} ms in vain: ${what}`)));
+            end(() => reject(late(limit, what)));
         }, limit);
         watchers.add(look);
     });
@@ -51,12 +59,10 @@ export function until(condition: () => boolean, what: string, ms = 10_000): Prom
 export function within<T>(promise: Promise<T>, what: string, ms = 10_000): Promise<T> {
     const limit = ms * pace.slowness;
     let timer: NodeJS.Timeout;
-    const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => {
-            reject(new DeadlineError(`waited ${limit} ms in vain: ${what}`));
-        }, limit);
+    const bound = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(late(limit, what)), limit);
     });
-    return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+    return Promise.race([promise, bound]).finally(() => clearTimeout(timer));
 }
 
 /** A pause that is part of what is tested (typing speed, a reader that reads nothing for a while),
@@ -70,7 +76,7 @@ export async function poll(ask: () => Promise<boolean>, what: string, ms = 10_00
     const deadline = performance.now() + ms * pace.slowness;
     while (!(await ask())) {
         if (performance.now() > deadline) {
-            throw new DeadlineError(`asked for ${ms * pace.slowness} ms in vain: ${what}`);
+            throw late(ms * pace.slowness, what);
         }
         await pause(25);
     }
