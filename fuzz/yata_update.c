@@ -33,7 +33,7 @@ static void expect_same_again(struct yata_doc *doc, const uint8_t *data, size_t 
 }
 
 /* Loads the state into an empty document, and that one's state into another. */
-static void expect_loads(struct yata_doc *doc) {
+static void expect_loads(struct yata_doc *doc, bool pending) {
     struct yata_bytes state = state_of(doc);
     promise("a state is a valid update", yata_check_update(state.p, state.n, NULL) == YATA_OK);
     struct yata_update_range *ranges = NULL;
