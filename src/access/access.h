@@ -1,11 +1,11 @@
 /* access.h: who comes in, and what they may do (PROTOCOL 5).
  *
- * A token becomes an identity: counted, immutable, all that its claims say. An identity has a role in
- * a room, by its claims or by asking AUTHZ_URL. Keys come from JWT_SECRET, JWKS_FILE or JWKS_URL; the
- * type of a key alone fixes with which algorithm it may verify.
+ * A token becomes an identity: counted, immutable, all that its claims say. An identity has a role
+ * in a room, by its claims or by asking AUTHZ_URL. Keys come from JWT_SECRET, JWKS_FILE or
+ * JWKS_URL; the type of a key alone fixes with which algorithm it may verify.
  *
- * Nothing here blocks a worker: what needs the network is done by one thread of this module, and its
- * answer comes by the `done` callback. All that is known already is answered at once.
+ * Nothing here blocks a worker: what needs the network is done by one thread of this module, and
+ * its answer comes by the `done` callback. All that is known already is answered at once.
  *
  * Thread: any for functions that take a const or counted object and for those that say so; open,
  * reload and free are main's. `done` is called on this module's thread.
@@ -29,26 +29,27 @@ struct access_answer {
 };
 
 struct access_options {
-    const char *jwt_secret; /* HS256; at least 32 bytes, or NULL */
-    const char *jwks_file;  /* or NULL */
-    const char *jwks_url;   /* https, or http on loopback; or NULL */
-    const char *issuer;     /* `iss` must be this, or NULL: any */
-    const char *audience;   /* `aud` must contain this (wsTokens: "collab-ws"), or NULL: any */
+    const char *jwt_secret;      /* HS256; at least 32 bytes, or NULL */
+    const char *jwks_file;       /* or NULL */
+    const char *jwks_url;        /* https, or http on loopback; or NULL */
+    const char *issuer;          /* `iss` must be this, or NULL: any */
+    const char *audience;        /* `aud` must contain this (wsTokens: "collab-ws"), or NULL: any */
     const char *revocation_file; /* or NULL; see access_reload */
     const char *authz_url;       /* or NULL: claims decide */
     unsigned leeway_s;
     unsigned ws_token_s;     /* life of a minted wsToken */
     unsigned authz_cache_ms; /* how long an answer of AUTHZ_URL holds */
     unsigned http_timeout_ms;
-    /* A check that could not be answered at once has been: `conn` and `req` as given, and the answer,
-     * whose identity the callee takes. Called on the access thread; must not block. */
+    /* A check that could not be answered at once has been: `conn` and `req` as given, and the
+     * answer, whose identity the callee takes. Called on the access thread; must not block. */
     void (*done)(void *ctx, uint64_t conn, uint32_t req, const struct access_answer *);
     void *done_ctx;
 };
 
-/* Loads keys and lists and starts the thread. NULL with a sentence that names the option and the fix:
- * a secret that is too short, a file that is no key set, a URL that is not one. A JWKS_URL that does
- * not answer yet is no reason to fail: tokens are then answered ERR_BUSY until it does. */
+/* Loads keys and lists and starts the thread. NULL with a sentence that names the option and the
+ * fix: a secret that is too short, a file that is no key set, a URL that is not one. A JWKS_URL
+ * that does not answer yet is no reason to fail: tokens are then answered ERR_BUSY until it does.
+ */
 struct access *access_open(const struct access_options *, char *why, size_t why_bytes);
 /* Ends the thread and frees everything but identities that others hold; NULL is a no-op. */
 void access_free(struct access *);
@@ -58,15 +59,16 @@ void access_reload(struct access *);
 
 /* ---- tokens ---- */
 
-/* Checks a token: signature, exp, nbf, iss, aud, revocation. True: *ret is the answer. False: the key
- * is being fetched, `done` will tell (an unknown kid causes one fetch per cool-down, not per token). */
+/* Checks a token: signature, exp, nbf, iss, aud, revocation. True: *ret is the answer. False: the
+ * key is being fetched, `done` will tell (an unknown kid causes one fetch per cool-down, not per
+ * token). */
 bool access_check(struct access *, slice token, uint64_t conn, uint32_t req,
                   struct access_answer *ret);
 /* A wsToken may open one connection only: true when this one may use it (or it is no wsToken). The
  * same connection may ask again. Any thread. */
 bool access_claim_nonce(struct access *, const struct identity *, uint64_t conn);
-/* Mints a wsToken (HS256) for this identity and room; appends it. ERR_FORBIDDEN when the identity may
- * not even read there, ERR_INTERNAL when there is no JWT_SECRET to sign with. Any thread. */
+/* Mints a wsToken (HS256) for this identity and room; appends it. ERR_FORBIDDEN when the identity
+ * may not even read there, ERR_INTERNAL when there is no JWT_SECRET to sign with. Any thread. */
 NODISCARD enum err access_mint(struct access *, const struct identity *, slice room_id,
                                struct buf *ret_token, uint64_t *ret_expires_s);
 /* Revokes from now on: kind is "jti", "sub" or "sid". Any thread. */

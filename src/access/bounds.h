@@ -1,0 +1,45 @@
+/* bounds.h: the caps and time constants of this folder, each with its reason.
+ *
+ * Thread: any. Constants only.
+ */
+#ifndef ACCESS_BOUNDS_H
+#define ACCESS_BOUNDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A token. Request lines and header fields carry them, and those end at 8 and 16 KiB. */
+#define ACCESS_TOKEN_BYTES ((size_t)8 * 1024)
+/* Objects in objects of a header, of claims or of a key set: three are seen in practice. */
+#define ACCESS_JSON_DEPTH 8
+/* A key id. They are thumbprints or UUIDs; some are URLs. */
+#define ACCESS_KID_BYTES 256
+/* HS256, RFC 7518 3.2: the key has at least the size of the hash. */
+#define ACCESS_SECRET_BYTES_MIN 32
+/* RSA, RFC 7518 3.3; above the upper one a verification costs more than it is worth. */
+#define ACCESS_RSA_BITS_MIN 2048
+#define ACCESS_RSA_BITS_MAX 8192
+/* Numeric dates stay exact in a double, and in JavaScript, up to 2^53. */
+#define ACCESS_DATE_MAX ((uint64_t)1 << 53)
+
+/* One field of presence: a name or the address of a picture. A picture itself does not go there. */
+#define ACCESS_PRESENCE_FIELD_BYTES 512
+
+/* A wsToken may say that it lives this long at most, whoever minted it: its nonce must be
+ * remembered until then. */
+#define ACCESS_WS_TOKEN_S 3600
+/* Nonces are random; 16 bytes in hexadecimal are 32 characters. */
+#define ACCESS_NONCE_BYTES_MAX 128
+/* Nonces remembered. 131,072 are 400 connections a second over 300 s; a hundred bytes each. */
+#define ACCESS_NONCES ((size_t)128 * 1024)
+
+/* Entries revoked by call. The oldest go first when there are more: their tokens have expired. */
+#define ACCESS_REVOKED ((size_t)64 * 1024)
+/* The revocation list as a file. */
+#define ACCESS_REVOCATION_FILE_BYTES ((size_t)16 * 1024 * 1024)
+
+/* A key set: Google's and Azure's have a few KiB. */
+#define ACCESS_JWKS_BYTES ((size_t)256 * 1024)
+#define ACCESS_JWKS_KEYS  100
+
+#endif
