@@ -78,7 +78,8 @@ struct yata_options {
     bool no_gc;               /* keep deleted content (yjs: gc:false) */
     size_t max_pending_bytes; /* updates whose dependencies are missing; 0: 16 MiB */
     size_t max_clients;       /* distinct client ids in the document; 0: 1,000,000 */
-    size_t max_depth;         /* nesting of types, and of JSON-like values; 0: 256 */
+    size_t max_depth;         /* nesting of JSON-like values; 0: 256, at most 1024. Types may nest
+                               * to any depth: they are never walked by recursion */
     void *(*realloc_fn)(void *ctx, void *p, size_t n); /* NULL: libc; n 0 frees and returns NULL */
     void *alloc_ctx;
 };

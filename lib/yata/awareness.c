@@ -50,7 +50,9 @@ enum yata_status yata_awareness_next(struct yata_awareness_reader *a, struct yat
                                      bool *ret_more, struct yata_error *ret_error) {
     struct yatai_reader r = yatai_reader_on(a->p, a->n);
     struct yata_presence entry = {0};
-    r.p += a->at;
+    if (a->at > 0) {
+        r.p += a->at;
+    }
     if ((!a->started && !start(a, &r)) || (a->left > 0 && !read_entry(&r, &entry))) {
         (void)fail_with(&r, ret_error);
         return r.status;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "doc.h"
+#include "pending.h"
 
 #define SCRATCH_KEPT                                                                               \
     1024                /* structs; what a large update needed is not kept for the next small one */
@@ -46,9 +46,7 @@ void yata_doc_free(struct yata_doc *doc) {
     }
     drop_scratch(doc);
     yatai_store_fini(doc);
-    yatai_out_fini(&doc->pending.update);
-    YATAI_VEC_FREE(&doc->mem, &doc->pending.missing);
-    YATAI_VEC_FREE(&doc->mem, &doc->pending.ranges);
+    yatai_pending_fini(doc);
     YATAI_VEC_FREE(&doc->mem, &doc->items);
     YATAI_VEC_FREE(&doc->mem, &doc->types);
     YATAI_VEC_FREE(&doc->mem, &doc->entries);
@@ -58,6 +56,7 @@ void yata_doc_free(struct yata_doc *doc) {
     YATAI_VEC_FREE(&doc->mem, &doc->deleted);
     YATAI_VEC_FREE(&doc->mem, &doc->merges);
     YATAI_VEC_FREE(&doc->mem, &doc->vector);
+    YATAI_VEC_FREE(&doc->mem, &doc->marks);
     struct yatai_mem mem = doc->mem;
     yatai_mem_resize(&mem, doc, sizeof *doc, 0);
 }
@@ -183,16 +182,12 @@ void yata_stats(const struct yata_doc *doc, struct yata_stats *ret) {
         .structs = doc->struct_count,
         .types = doc->type_count,
         .memory_bytes = doc->mem.used_bytes,
-        .pending_bytes = doc->pending.update.n,
     };
     for (size_t i = 1; i < doc->clients.n; i++) {
         ret->clients += doc->clients.v[i].clock > 0;
     }
-    if (doc->pending.ranges.n > 0) {
-        struct yatai_mem libc = yatai_mem_libc();
-        struct yatai_out out = {.mem = &libc};
-        yatai_ranges_write(&out, &doc->pending.ranges);
-        ret->pending_bytes += out.n;
-        yatai_out_fini(&out);
+    for (size_t i = 0; i < doc->pending.parts.n; i++) {
+        ret->pending_bytes += doc->pending.parts.v[i].n;
     }
+    ret->pending_bytes += doc->pending.ranges.n * YATAI_RANGE_BYTES;
 }

@@ -87,6 +87,12 @@ struct yatai_client {
     uint32_t fresh;  /* first clock of a struct added in it, or UINT32_MAX */
 };
 
+/* Set on the structs that a long scan for a place has passed. */
+struct yatai_mark {
+    uint32_t scan;   /* its number */
+    uint32_t number; /* how many were passed until then */
+};
+
 /* A range of deleted clocks of the open transaction, or a place to try to merge at. */
 struct yatai_span {
     uint32_t slot;
@@ -100,12 +106,14 @@ struct yatai_missing {
     uint64_t clock; /* plus one: 0 stands for -1 */
 };
 
-/* What cannot be applied yet. */
+/* What cannot be applied yet; see pending.c. */
 struct yatai_pending {
-    struct yatai_out update; /* structs, with an empty delete set; n 0 when there are none */
-    YATAI_VEC(struct yatai_missing) missing;
+    YATAI_VEC(struct yatai_out) parts;       /* updates without deletions */
+    YATAI_VEC(struct yatai_missing) missing; /* by client, each once */
     yatai_ranges ranges; /* deletions; by client descending and clock, disjoint */
 };
+
+#define YATAI_RANGE_BYTES 16 /* of a waiting deletion, at most, about what it costs encoded */
 
 /* The order in which the structs of an update are integrated, and where the rest of each section
  * starts that has to wait. */
@@ -161,6 +169,8 @@ struct yata_doc {
     struct yatai_plan plan, plan_waiting;
     YATAI_VEC(uint32_t) wanted; /* scratch: slots with want > 0 */
     YATAI_VEC(struct yata_clock) vector;
+    YATAI_VEC(struct yatai_mark) marks; /* by handle; only where many wrote at one place */
+    uint32_t scan;                      /* the number of the last long scan */
     bool old;         /* the update that is being applied has something that is known */
     uint64_t deletes; /* counts structs that were deleted */
 };

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "doc.h"
+#include "pending.h"
 
 /* ---- state vectors -------------------------------------------------------------------------- */
 
@@ -103,7 +103,7 @@ static struct yata_clock *sorted_vector(const struct yata_clock *v, size_t n, si
 static bool write_with_pending(struct yatai_out *out, const struct yata_doc *doc,
                                const struct yata_clock *since, size_t n) {
     struct yatai_mem *mem = out->mem;
-    struct yatai_out state = {.mem = mem}, rest = {.mem = mem};
+    struct yatai_out state = {.mem = mem}, rest = {.mem = mem}, structs = {.mem = mem};
     struct yatai_update a = {0}, b = {0}, waiting = {0};
     const struct yatai_update *inputs[3] = {&a, &b};
     size_t count = 1, depth = YATAI_DEPTH_MAX;
@@ -116,9 +116,9 @@ static bool write_with_pending(struct yatai_out *out, const struct yata_doc *doc
     if (deletions.ranges.n > 0) {
         inputs[count++] = &deletions;
     }
-    if (doc->pending.update.n > 0) {
-        if (yatai_update_read(&waiting, mem, doc->pending.update.p, doc->pending.update.n, depth,
-                              NULL) != YATA_OK) {
+    if (doc->pending.parts.n > 0) {
+        if (!yatai_pending_write(&structs, doc) ||
+            yatai_update_read(&waiting, mem, structs.p, structs.n, depth, NULL) != YATA_OK) {
             goto out;
         }
         yatai_update_diff(&rest, mem, &waiting, since, n);
@@ -134,6 +134,7 @@ out:
     yatai_update_fini(&waiting, mem);
     yatai_out_fini(&state);
     yatai_out_fini(&rest);
+    yatai_out_fini(&structs);
     return ok;
 }
 
@@ -149,7 +150,7 @@ enum yata_status yata_encode_since(struct yata_doc *doc, const struct yata_clock
             return YATA_NOMEM;
         }
     }
-    if (doc->pending.update.n == 0 && doc->pending.ranges.n == 0) {
+    if (!yatai_pending_any(doc)) {
         yatai_write_state(&out, doc, sorted, count);
     } else if (!write_with_pending(&out, doc, sorted, count)) {
         out.failed = true;

@@ -204,10 +204,44 @@ static uint32_t *list_head(struct yata_doc *doc, const struct yatai_item *it) {
                                  : &doc->types.v[it->home].start;
 }
 
-/* The structs that a scan has passed: how far back among the last `n` ones before `o` is `wanted`?
- * 0 when it is not among them. */
-static uint32_t passed(const struct yata_doc *doc, uint32_t o, uint32_t n, uint32_t wanted) {
-    for (uint32_t back = 1; back <= n; back++) {
+/* A walk over the structs that were put at the same place concurrently. */
+struct scan {
+    uint32_t all;  /* structs passed, with the one at hand */
+    uint32_t open; /* those since the place last moved */
+    bool marked;   /* the structs passed have their numbers in doc->marks */
+};
+
+/* Walks longer than this number what they pass. */
+#define SCAN_UNMARKED 32
+
+/* Numbers the `all` structs that end with `o`, so that passed() need not walk back. */
+static void mark_passed(struct yata_doc *doc, struct scan *s, uint32_t o) {
+    if (!s->marked) {
+        if (!YATAI_RESERVE(&doc->mem, &doc->marks, doc->items.n)) {
+            return;
+        }
+        while (doc->marks.n < doc->items.n) {
+            doc->marks.v[doc->marks.n++] = (struct yatai_mark){0};
+        }
+        doc->scan++;
+        s->marked = true;
+        for (uint32_t number = s->all; number > 0; number--) {
+            doc->marks.v[o] = (struct yatai_mark){doc->scan, number};
+            o = yatai_item(doc, o)->left;
+        }
+        return;
+    }
+    doc->marks.v[o] = (struct yatai_mark){doc->scan, s->all};
+}
+
+/* How far before `o` was `wanted` passed? 0 when it was not. */
+static uint32_t passed(const struct yata_doc *doc, const struct scan *s, uint32_t o,
+                       uint32_t wanted) {
+    if (s->marked) {
+        struct yatai_mark mark = doc->marks.v[wanted];
+        return mark.scan == doc->scan ? s->all - mark.number : 0;
+    }
+    for (uint32_t back = 1; back < s->all; back++) {
         o = yatai_item(doc, o)->left;
         if (o == wanted) {
             return back;
@@ -217,20 +251,24 @@ static uint32_t passed(const struct yata_doc *doc, uint32_t o, uint32_t n, uint3
 }
 
 /* Walks the structs that were put at the same place concurrently and returns the one to stand right
- * of. `all` counts the structs passed, `open` those since the place last moved. */
-static uint32_t scan(struct yata_doc *doc, const struct yatai_item *it) {
+ * of. */
+static uint32_t find_place(struct yata_doc *doc, const struct yatai_item *it) {
     const struct yatai_client *clients = doc->clients.v;
     uint64_t id = clients[yatai_slot(it)].id;
-    uint32_t place = it->left, all = 0, open = 0;
+    uint32_t place = it->left;
+    struct scan s = {0};
     uint32_t o = it->left != 0 ? yatai_item(doc, it->left)->right : *list_head(doc, it);
     for (; o != 0 && o != it->right; o = yatai_item(doc, o)->right) {
         const struct yatai_item *other = yatai_item(doc, o);
-        all++;
-        open++;
+        s.all++;
+        s.open++;
+        if (s.all > SCAN_UNMARKED) {
+            mark_passed(doc, &s, o);
+        }
         if (other->origin_slot == it->origin_slot && other->origin_clock == it->origin_clock) {
             if (clients[yatai_slot(other)].id < id) {
                 place = o;
-                open = 0;
+                s.open = 0;
             } else if (other->right_slot == it->right_slot &&
                        other->right_clock == it->right_clock) {
                 break;
@@ -241,13 +279,13 @@ static uint32_t scan(struct yata_doc *doc, const struct yatai_item *it) {
             break;
         }
         uint32_t origin = yatai_item_at(doc, other->origin_slot, other->origin_clock);
-        uint32_t back = origin == o ? 0 : passed(doc, o, all - 1, origin);
+        uint32_t back = passed(doc, &s, o, origin);
         if (back == 0) {
             break;
         }
-        if (back > open - 1) {
+        if (back >= s.open) {
             place = o;
-            open = 0;
+            s.open = 0;
         }
     }
     return place;
@@ -388,7 +426,7 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
     uint32_t left = e.it.left, right = e.it.right;
     if (left != 0 ? yatai_item(doc, left)->right != right
                   : right == 0 || yatai_item(doc, right)->left != 0) {
-        e.it.left = scan(doc, &e.it);
+        e.it.left = find_place(doc, &e.it);
     }
     uint32_t h = yatai_item_new(doc);
     *yatai_item(doc, h) = e.it;

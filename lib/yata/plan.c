@@ -46,13 +46,6 @@ static void push(struct planner *p, uint32_t section, uint32_t ref) {
 }
 
 static void note_missing(struct planner *p, uint64_t client, uint64_t clock_plus_one) {
-    for (size_t i = 0; i < p->plan->missing.n; i++) {
-        struct yatai_missing *m = &p->plan->missing.v[i];
-        if (m->client == client) {
-            m->clock = m->clock < clock_plus_one ? m->clock : clock_plus_one;
-            return;
-        }
-    }
     p->failed |= !YATAI_PUSH(&p->doc->mem, &p->plan->missing,
                              (struct yatai_missing){client, clock_plus_one});
 }

@@ -8,6 +8,9 @@
 #include "doc.h"
 #include "text.h"
 
+/* Client, struct, two ids, info, a character and its length, no deletions. */
+#define TYPING_BYTES_LEAST 10
+
 static bool read_id(struct yatai_reader *r, struct yatai_id *ret) {
     uint64_t clock;
     if (!yatai_read_uint(r, &ret->client) || !yatai_read_uint(r, &clock) || clock > UINT32_MAX) {
@@ -20,7 +23,7 @@ static bool read_id(struct yatai_reader *r, struct yatai_id *ret) {
 /* One client, one struct of text with an origin, no deletions. */
 static bool read_typing(struct yatai_reader *r, struct yatai_id *id, struct yatai_ref *ref) {
     uint32_t units;
-    if (r->end - r->p < 9 || r->p[0] != 1 || r->p[1] != 1) {
+    if (r->p[0] != 1 || r->p[1] != 1) {
         return false;
     }
     r->p += 2;
@@ -50,11 +53,13 @@ static bool read_typing(struct yatai_reader *r, struct yatai_id *id, struct yata
 }
 
 bool yatai_apply_quick(struct yata_doc *doc, const uint8_t *update, size_t n) {
+    if (n < TYPING_BYTES_LEAST || n > UINT32_MAX / 2) {
+        return false;
+    }
     struct yatai_reader r = {.start = update, .p = update, .end = update + n};
     struct yatai_id id;
     struct yatai_ref ref;
-    if (n > UINT32_MAX / 2 || !read_typing(&r, &id, &ref) || doc->pending.update.n > 0 ||
-        doc->pending.ranges.n > 0) {
+    if (!read_typing(&r, &id, &ref) || doc->pending.parts.n > 0 || doc->pending.ranges.n > 0) {
         return false;
     }
     uint32_t slot = yatai_client_find(doc, id.client);

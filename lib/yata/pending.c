@@ -1,0 +1,275 @@
+/* pending.c: structs and deletions that wait for what has not arrived.
+ *
+ * What waits is kept as updates. Yjs merges each new one into a single update; here they are
+ * several, each less than half as long as the one before, and merged when that would not be so any
+ * more: a thousand updates behind a gap cost a logarithm each, not the whole of what waits. All
+ * become one when they are tried again or encoded (yjs 13.6 encoding.js readUpdateV2,
+ * encodeStateAsUpdateV2).
+ *
+ * Whether what waits can be tried again is known from the lowest clock that is missing of each
+ * client; only an update of such a client can change the answer.
+ */
+#include "pending.h"
+
+#include <stdlib.h>
+
+/* ---- structs -------------------------------------------------------------------------------- */
+
+/* Two updates that the library wrote as one. */
+static bool merge_two(struct yatai_out *ret, struct yatai_mem *mem, const struct yatai_out *a,
+                      const struct yatai_out *b) {
+    struct yatai_update x = {0}, y = {0};
+    const struct yatai_update *both[2] = {&x, &y};
+    size_t depth = YATAI_DEPTH_MAX;
+    bool ok = yatai_update_read(&x, mem, a->p, a->n, depth, NULL) == YATA_OK &&
+              yatai_update_read(&y, mem, b->p, b->n, depth, NULL) == YATA_OK &&
+              yatai_updates_merge(ret, mem, both, 2);
+    yatai_update_fini(&x, mem);
+    yatai_update_fini(&y, mem);
+    return ok;
+}
+
+/* Takes the last parts into `tail` (which may be empty), while `all` or while they are not more
+ * than twice as long; *kept becomes the number of those left. */
+static bool merge_parts(struct yatai_out *tail, struct yatai_mem *mem,
+                        const struct yatai_out *parts, size_t *kept, bool all) {
+    while (*kept > 0 && (all || parts[*kept - 1].n < 2 * tail->n)) {
+        const struct yatai_out *part = &parts[*kept - 1];
+        struct yatai_out merged = {.mem = mem};
+        if (tail->n == 0) {
+            yatai_out_bytes(&merged, part->p, part->n);
+        } else {
+            (void)merge_two(&merged, mem, part, tail);
+        }
+        if (merged.failed || merged.n == 0) {
+            yatai_out_fini(&merged);
+            return false;
+        }
+        yatai_out_fini(tail);
+        *tail = merged;
+        (*kept)--;
+    }
+    return true;
+}
+
+static int section_order(const void *a, const void *b) {
+    const uint32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* The rest that a plan leaves, as an update without deletions. */
+static bool write_rest(struct yatai_out *out, const struct yatai_update *u,
+                       struct yatai_plan *plan) {
+    /* Sections are by client, descending. */
+    qsort(plan->rest.v, plan->rest.n, sizeof *plan->rest.v, section_order);
+    yatai_out_uint(out, plan->rest.n);
+    for (size_t i = 0; i < plan->rest.n; i++) {
+        const struct yatai_section *s = &u->sections.v[plan->rest.v[i]];
+        const struct yatai_ref *ref = &u->refs.v[s->first + s->next];
+        yatai_out_uint(out, s->rest_count);
+        yatai_out_uint(out, s->client);
+        yatai_out_uint(out, ref->clock);
+        for (uint32_t k = 0; k < s->rest_count; k++) {
+            yatai_write_ref(out, ref + k, s->client, 0);
+        }
+    }
+    yatai_out_uint(out, 0);
+    return !out->failed;
+}
+
+/* ---- missing clocks ------------------------------------------------------------------------- */
+
+static int missing_order(const void *a, const void *b) {
+    const struct yatai_missing *x = a, *y = b;
+    if (x->client != y->client) {
+        return x->client < y->client ? -1 : 1;
+    }
+    return (x->clock > y->clock) - (x->clock < y->clock);
+}
+
+/* Adds to the missing clocks and keeps the lowest of each client, by client ascending. */
+static bool add_missing(struct yatai_waits *w, const struct yatai_missing *v, size_t n) {
+    if (!YATAI_RESERVE(&w->doc->mem, &w->missing, w->missing.n + n)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        w->missing.v[w->missing.n++] = v[i];
+    }
+    if (w->missing.n < 2) {
+        return true;
+    }
+    qsort(w->missing.v, w->missing.n, sizeof *w->missing.v, missing_order);
+    size_t count = 1;
+    for (size_t i = 1; i < w->missing.n; i++) {
+        if (w->missing.v[i].client != w->missing.v[count - 1].client) {
+            w->missing.v[count++] = w->missing.v[i];
+        }
+    }
+    w->missing.n = count;
+    return true;
+}
+
+static bool frees(const struct yata_doc *doc, uint64_t client, uint32_t state) {
+    size_t low = 0, high = doc->pending.missing.n;
+    const struct yatai_missing *v = doc->pending.missing.v;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (v[mid].client < client) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low < doc->pending.missing.n && v[low].client == client && v[low].clock <= state;
+}
+
+static bool can_retry(const struct yata_doc *doc) {
+    for (size_t i = 0; i < doc->update.sections.n; i++) {
+        const struct yatai_section *s = &doc->update.sections.v[i];
+        if (frees(doc, s->client, s->state)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- plan ----------------------------------------------------------------------------------- */
+
+/* All that waited once more, behind the structs of the update. */
+static bool plan_retry(struct yatai_waits *w) {
+    struct yata_doc *doc = w->doc;
+    struct yatai_plan *plan = &doc->plan_waiting;
+    w->parts_kept = doc->pending.parts.n;
+    if (!merge_parts(&w->freed, &doc->mem, doc->pending.parts.v, &w->parts_kept, true)) {
+        return false;
+    }
+    return yatai_update_read(&doc->waiting, &doc->mem, w->freed.p, w->freed.n, YATAI_DEPTH_MAX,
+                             NULL) == YATA_OK &&
+           yatai_plan_make(doc, plan, &doc->waiting, &doc->update) &&
+           (plan->rest.n == 0 || write_rest(&w->part, &doc->waiting, plan)) &&
+           add_missing(w, plan->missing.v, plan->missing.n);
+}
+
+static bool plan_structs(struct yatai_waits *w) {
+    struct yata_doc *doc = w->doc;
+    struct yatai_pending *now = &doc->pending;
+    bool rest = doc->plan.rest.n > 0;
+    w->retry = now->parts.n > 0 && can_retry(doc);
+    w->some = rest;
+    w->changes = rest || w->retry;
+    if (!w->changes) {
+        return true;
+    }
+    if (!YATAI_RESERVE(&doc->mem, &now->parts, now->parts.n + 1)) {
+        return false;
+    }
+    if (rest && !write_rest(w->retry ? &w->freed : &w->part, &doc->update, &doc->plan)) {
+        return false;
+    }
+    if (w->retry) {
+        return plan_retry(w);
+    }
+    w->parts_kept = now->parts.n;
+    return merge_parts(&w->part, &doc->mem, now->parts.v, &w->parts_kept, false) &&
+           add_missing(w, now->missing.v, now->missing.n) &&
+           add_missing(w, doc->plan.missing.v, doc->plan.missing.n);
+}
+
+/* Adds what lies beyond the clocks that clients will have. */
+static bool add_ranges(struct yatai_waits *w, const yatai_ranges *from, bool *ret_all) {
+    struct yata_doc *doc = w->doc;
+    *ret_all = true;
+    for (size_t i = 0; i < from->n; i++) {
+        struct yatai_range x = from->v[i];
+        uint32_t state =
+            yatai_plan_state(doc, w->retry ? &doc->waiting : NULL, &doc->update, x.client);
+        uint32_t end = x.clock + x.len;
+        if (x.clock < state) {
+            *ret_all = false;
+            if (end <= state) {
+                continue;
+            }
+            x.clock = state;
+            x.len = end - state;
+        }
+        w->some |= from == &doc->update.ranges;
+        if (!YATAI_PUSH(&doc->mem, &w->ranges, x)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool yatai_pending_plan(struct yatai_waits *w) {
+    struct yata_doc *doc = w->doc;
+    bool none_known, none_freed;
+    w->freed.mem = w->part.mem = &doc->mem;
+    if (!plan_structs(w) || !add_ranges(w, &doc->update.ranges, &none_known) ||
+        !add_ranges(w, &doc->pending.ranges, &none_freed)) {
+        return false;
+    }
+    w->ranges_freed = !none_freed;
+    yatai_ranges_normalise(&w->ranges);
+    return true;
+}
+
+size_t yatai_pending_bytes_after(const struct yatai_waits *w) {
+    size_t kept = w->changes ? w->parts_kept : w->doc->pending.parts.n, bytes = w->part.n;
+    for (size_t i = 0; i < kept; i++) {
+        bytes += w->doc->pending.parts.v[i].n;
+    }
+    return bytes + w->ranges.n * YATAI_RANGE_BYTES;
+}
+
+void yatai_pending_commit(struct yatai_waits *w) {
+    struct yatai_pending *now = &w->doc->pending;
+    struct yatai_mem *mem = &w->doc->mem;
+    YATAI_VEC_FREE(mem, &now->ranges);
+    now->ranges = w->ranges;
+    w->ranges = (yatai_ranges){0};
+    if (!w->changes) {
+        return;
+    }
+    while (now->parts.n > w->parts_kept) {
+        yatai_out_fini(&now->parts.v[--now->parts.n]);
+    }
+    if (w->part.n > 0) {
+        now->parts.v[now->parts.n++] = w->part;
+        w->part = (struct yatai_out){0};
+    }
+    YATAI_VEC_FREE(mem, &now->missing);
+    now->missing.v = w->missing.v;
+    now->missing.n = w->missing.n;
+    now->missing.cap = w->missing.cap;
+    w->missing.v = NULL;
+    w->missing.n = w->missing.cap = 0;
+}
+
+void yatai_waits_fini(struct yatai_waits *w) {
+    struct yatai_mem *mem = &w->doc->mem;
+    yatai_out_fini(&w->freed);
+    yatai_out_fini(&w->part);
+    YATAI_VEC_FREE(mem, &w->missing);
+    YATAI_VEC_FREE(mem, &w->ranges);
+}
+
+/* ---- the document's side -------------------------------------------------------------------- */
+
+bool yatai_pending_write(struct yatai_out *out, const struct yata_doc *doc) {
+    size_t kept = doc->pending.parts.n;
+    return merge_parts(out, out->mem, doc->pending.parts.v, &kept, true);
+}
+
+bool yatai_pending_any(const struct yata_doc *doc) {
+    return doc->pending.parts.n > 0 || doc->pending.ranges.n > 0;
+}
+
+void yatai_pending_fini(struct yata_doc *doc) {
+    struct yatai_pending *now = &doc->pending;
+    for (size_t i = 0; i < now->parts.n; i++) {
+        yatai_out_fini(&now->parts.v[i]);
+    }
+    YATAI_VEC_FREE(&doc->mem, &now->parts);
+    YATAI_VEC_FREE(&doc->mem, &now->missing);
+    YATAI_VEC_FREE(&doc->mem, &now->ranges);
+}

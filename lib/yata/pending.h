@@ -1,0 +1,39 @@
+/* pending.h: what cannot be applied yet, and what an update changes about it.
+ *
+ * Thread: that of the document. Memory: the document owns what waits; a yatai_waits belongs to the
+ * call that applies an update.
+ */
+#ifndef YATA_PENDING_H
+#define YATA_PENDING_H
+
+#include "doc.h"
+
+/* What one update does to what waits. Embed only; zeroed but for `doc`. */
+struct yatai_waits {
+    struct yata_doc *doc;
+    struct yatai_out freed; /* bytes of what waited, when it is tried again */
+    bool retry;             /* it is: doc->waiting and doc->plan_waiting say how */
+    bool some;              /* something of this update waits */
+    bool ranges_freed;      /* deletions that waited can be applied */
+    /* How doc->pending will look. */
+    bool changes;
+    size_t parts_kept;
+    struct yatai_out part; /* to be added to them, if n > 0 */
+    YATAI_VEC(struct yatai_missing) missing;
+    yatai_ranges ranges;
+};
+
+/* Works it out, for the update and the plan in the document. False when memory is out. */
+bool yatai_pending_plan(struct yatai_waits *);
+/* The bytes that will be waiting. */
+size_t yatai_pending_bytes_after(const struct yatai_waits *);
+/* Makes it so. */
+void yatai_pending_commit(struct yatai_waits *);
+void yatai_waits_fini(struct yatai_waits *);
+
+/* All structs that wait as one update. False when memory is out. */
+bool yatai_pending_write(struct yatai_out *, const struct yata_doc *);
+bool yatai_pending_any(const struct yata_doc *);
+void yatai_pending_fini(struct yata_doc *);
+
+#endif
