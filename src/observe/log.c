@@ -1,10 +1,12 @@
 /* log.c: lines are made in a buffer on the stack and leave by one write of at most PIPE_BUF bytes,
- * which Linux keeps whole on pipes, files and sockets alike. So no lock is needed, and a reader of
- * standard error that stalls costs lines, not the server's time, if it made the pipe non-blocking.
+ * which Linux keeps whole on pipes, files and sockets alike. So no lock is needed. Whether standard
+ * error takes a line is asked before: when its reader stalls, lines are dropped and counted, and no
+ * event loop waits for it. (Making it non-blocking would do the same to whoever shares it.)
  */
 #include "observe/log.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -16,6 +18,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "limit/caps.h"
+#include "observe/metrics.h"
 
 _Static_assert(CAPS_LOG_LINE_BYTES <= PIPE_BUF, "longer lines could be torn apart");
 
@@ -212,9 +215,10 @@ void log_write(enum log_level level, const char *event, const struct log_field *
                                : "}\n";
     size_t n = strlen(end);
     memcpy(l.p + l.n, end, n);
-    /* A line that cannot be written has nowhere to be complained about. */
-    ssize_t written = write(STDERR_FILENO, l.p, l.n + n);
-    (void)written;
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&ready, 1, 0) != 1 || write(STDERR_FILENO, l.p, l.n + n) < 0) {
+        metric_add(METRIC_LOG_DROPPED, 0, 1);
+    }
 }
 
 /* One event id under the limit. */

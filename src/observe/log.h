@@ -9,7 +9,7 @@
  * Whatever a peer can trigger goes through log_limited.
  *
  * Thread: any, after log_open. A line is written by one write call; a line that standard error does
- * not take at once is dropped, not waited for. Only log_limited takes a lock (a leaf).
+ * not take at once is dropped and counted, not waited for. Only log_limited takes a lock (a leaf).
  */
 #ifndef OBSERVE_LOG_H
 #define OBSERVE_LOG_H

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "limit/caps.h"
 #include "observe/log.h"
+#include "observe/metrics.h"
 
 /* Standard error goes into a file while a test logs. */
 static int saved = -1;
@@ -125,6 +126,33 @@ static void text_is_for_people(void **state) {
     assert_null(strstr(text, "\033"));
 }
 
+static void a_reader_that_stalls_costs_lines_not_time(void **state) {
+    (void)state;
+    log_open(LOG_INFO, LOG_JSON);
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    saved = dup(STDERR_FILENO);
+    assert_true(saved >= 0);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    for (int i = 0; i < 10000; i++) { /* far more than a pipe holds */
+        log_info("TEST-STALL", log_u64("i", (uint64_t)i));
+    }
+    int64_t dropped = metric_get(METRIC_LOG_DROPPED, 0);
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    assert_int_equal(close(saved), 0);
+    assert_int_equal(close(ends[1]), 0);
+    int64_t lines = 0;
+    char text[4096];
+    for (ssize_t n; (n = read(ends[0], text, sizeof text)) > 0;) {
+        for (ssize_t i = 0; i < n; i++) {
+            lines += text[i] == '\n';
+        }
+    }
+    assert_int_equal(close(ends[0]), 0);
+    assert_true(dropped > 0);
+    assert_int_equal(lines + dropped, 10000);
+}
+
 static void *flood(void *ctx) {
     for (int i = 0; i < 1000; i++) {
         log_limited(LOG_WARN, "TEST-FLOOD", log_u64("i", (uint64_t)i));
@@ -174,6 +202,7 @@ int main(void) {
         cmocka_unit_test(lines_are_bounded),
         cmocka_unit_test(what_is_filtered_costs_nothing),
         cmocka_unit_test(text_is_for_people),
+        cmocka_unit_test(a_reader_that_stalls_costs_lines_not_time),
         cmocka_unit_test(a_flood_is_counted_not_written),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
