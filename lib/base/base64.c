@@ -4,21 +4,22 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 enum { BAD = 0xff };
 
-static uint8_t value_of(uint8_t c) {
-    if (c >= 'A' && c <= 'Z') {
-        return (uint8_t)(c - 'A');
-    }
-    if (c >= 'a' && c <= 'z') {
-        return (uint8_t)(c - 'a' + 26);
-    }
-    if (c >= '0' && c <= '9') {
-        return (uint8_t)(c - '0' + 52);
-    }
-    if (c == '+' || c == '-') {
-        return 62;
-    }
-    return c == '/' || c == '_' ? 63 : BAD;
-}
+#define B4(c)  (c), (c) + 1, (c) + 2, (c) + 3
+#define B16(c) B4(c), B4((c) + 4), B4((c) + 8), B4((c) + 12)
+#define BAD4   BAD, BAD, BAD, BAD
+#define BAD16  BAD4, BAD4, BAD4, BAD4
+
+/* The value of each character; both alphabets. */
+static const uint8_t value_of[256] = {
+    BAD16,  BAD16,                                                        /* 00 */
+    BAD4,   BAD4,   BAD,   BAD,   BAD,    62,     BAD,    62,    BAD, 63, /* 20: + - / */
+    B4(52), B4(56), 60,    61,    BAD,    BAD,    BAD4,                   /* 30: 0-9 */
+    BAD,    0,      1,     2,     B4(3),  B4(7),  B4(11),                 /* 40: A-O */
+    B4(15), B4(19), 23,    24,    25,     BAD,    BAD,    BAD,   BAD, 63, /* 50: P-Z _ */
+    BAD,    26,     27,    28,    B4(29), B4(33), B4(37),                 /* 60: a-o */
+    B4(41), B4(45), 49,    50,    51,     BAD,    BAD4,                   /* 70: p-z */
+    BAD16,  BAD16,  BAD16, BAD16, BAD16,  BAD16,  BAD16,  BAD16,          /* 80 */
+};
 
 void base64_encode(char *to, slice s) {
     size_t i = 0;
@@ -48,22 +49,30 @@ bool base64_decode(uint8_t *to, slice s, size_t *ret_n) {
         return false;
     }
     uint8_t *out = to;
-    uint32_t acc = 0;
-    unsigned bits = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint8_t v = value_of(s.p[i]);
-        if (v == BAD) {
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        uint8_t a = value_of[s.p[i]];
+        uint8_t b = value_of[s.p[i + 1]];
+        uint8_t c = value_of[s.p[i + 2]];
+        uint8_t d = value_of[s.p[i + 3]];
+        if ((a | b | c | d) == BAD) { /* values have six bits, BAD has eight */
             return false;
         }
-        acc = acc << 6 | v;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            *out++ = (uint8_t)(acc >> bits);
-        }
+        *out++ = (uint8_t)(a << 2 | b >> 4);
+        *out++ = (uint8_t)(b << 4 | c >> 2);
+        *out++ = (uint8_t)(c << 6 | d);
     }
-    if (acc & ((1u << bits) - 1)) {
-        return false;
+    if (i < n) { /* two or three characters are left; their last bits must be zero */
+        uint8_t a = value_of[s.p[i]];
+        uint8_t b = value_of[s.p[i + 1]];
+        uint8_t c = i + 2 < n ? value_of[s.p[i + 2]] : 0;
+        if ((a | b | c) == BAD || (i + 2 < n ? c & 3 : b & 15)) {
+            return false;
+        }
+        *out++ = (uint8_t)(a << 2 | b >> 4);
+        if (i + 2 < n) {
+            *out++ = (uint8_t)(b << 4 | c >> 2);
+        }
     }
     *ret_n = (size_t)(out - to);
     return true;

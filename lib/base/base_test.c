@@ -30,8 +30,23 @@ static void base64_round_trips_and_reads_both_alphabets(void **state) {
         assert_int_equal(got, n);
         assert_memory_equal(back, bytes, n);
     }
+    const char *alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     uint8_t out[16];
     size_t got = 0;
+    for (int c = 0; c < 256; c++) {
+        const uint8_t text[4] = {'A', 'A', 'A', (uint8_t)c};
+        const char *at = c ? strchr(alphabet, c) : NULL;
+        int value = at                     ? (int)(at - alphabet)
+                    : c == '+' || c == '-' ? 62
+                    : c == '/' || c == '_' ? 63
+                                           : -1;
+        if (c != '=') {
+            assert_int_equal(base64_decode(out, slice_of(text, 4), &got), value >= 0);
+        }
+        if (value >= 0) {
+            assert_int_equal(out[2], value);
+        }
+    }
     assert_true(base64_decode(out, slice_str("-_8"), &got));
     assert_int_equal(got, 2);
     assert_int_equal(out[0], 0xfb);

@@ -27,7 +27,7 @@ uint8_t *buf_reserve(struct buf *b, size_t n) {
         b->failed = true;
         return NULL;
     }
-    if (b->n + n > b->cap) {
+    if (b->n + n > b->cap || !b->p) {
         size_t cap = b->cap ? b->cap : 64;
         while (cap < b->n + n) {
             cap *= 2;

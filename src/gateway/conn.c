@@ -450,14 +450,13 @@ static void say_goodbye(struct conn *c) {
 }
 
 void conn_flush(struct conn *c) {
-    bool had = c->outbox.count > 0;
     write_now(c);
     if (c->outbox.count || c->state == CONN_GONE) {
         return;
     }
     if (c->state == CONN_FLUSHING || (c->state == CONN_CLOSING && c->shut)) {
         say_goodbye(c);
-    } else if (had && c->session) {
+    } else if (c->session) { /* also when nothing was left to send because it was dropped */
         ops(c)->on_drained(c->session);
     }
 }

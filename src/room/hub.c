@@ -147,7 +147,7 @@ struct msg *hub_ask_repair(struct subscription *s) {
     m->repair.count = s->missed_count;
     s->missed = NULL;
     s->missed_count = 0;
-    s->state = SUB_REPAIRING;
+    s->state = SUB_LIVE;
     return m;
 }
 

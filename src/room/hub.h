@@ -4,7 +4,9 @@
  * A room sends each worker one message a tick; the hub encodes it once per dialect in use here and
  * queues the shared frame for every receiver. A receiver whose outbox is over its mark is cut off:
  * what was queued for it and not yet begun is dropped, and of everything it misses only the lowest
- * clock per client is kept. When its outbox is empty again it asks the room for one difference.
+ * clock per client is kept. When its outbox is empty again it is live again, and the room is asked
+ * for one difference from those clocks on. What the room sends meanwhile overtakes the difference;
+ * Yjs clients keep what comes early until it fits, so nothing has to be held back here.
  *
  * Thread: one worker. The subscription is embedded in its session.
  */
@@ -18,10 +20,9 @@
 struct hub_room;
 
 enum sub_state {
-    SUB_JOINING,   /* join is under way; nothing is delivered yet */
-    SUB_LIVE,      /* gets everything */
-    SUB_CUT,       /* too slow: gets nothing, what it misses is noted */
-    SUB_REPAIRING, /* has drained and asked for the difference */
+    SUB_JOINING, /* join is under way; nothing is delivered yet */
+    SUB_LIVE,    /* gets everything */
+    SUB_CUT,     /* too slow: gets nothing, what it misses is noted */
 };
 
 struct subscription {
@@ -74,7 +75,7 @@ void hub_fanout(struct hub *, const struct msg *);
 void hub_cut(struct hub *, struct subscription *);
 /* An item of this subscription was taken back out of the outbox; releases nothing. */
 void hub_dropped(struct subscription *, const struct out_item *);
-/* The message that asks the room for what a cut receiver misses; the receiver is repairing now. */
+/* The message that asks the room for what a cut receiver misses; from now on it is live. */
 struct msg *hub_ask_repair(struct subscription *);
 
 /* The stream's name, as in subscribe's result: "<channel in hexadecimal>". */

@@ -174,6 +174,10 @@ static bool is_someone_else(const struct entry *e, conn_id who) {
     return e->state && e->owner != who;
 }
 
+static bool is_not_own(const struct entry *e, conn_id who) {
+    return e->owner != who || !e->state;
+}
+
 struct frame *presence_take_changes(struct presence *p) {
     struct frame *f = encode(p, p->changed, is_changed, 0);
     size_t at = 0;
@@ -186,4 +190,8 @@ struct frame *presence_take_changes(struct presence *p) {
 
 struct frame *presence_all(const struct presence *p, conn_id except) {
     return encode(p, p->live, is_someone_else, except);
+}
+
+struct frame *presence_all_and_gone(const struct presence *p, conn_id except) {
+    return encode(p, p->entries.used, is_not_own, except);
 }

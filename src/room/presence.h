@@ -40,5 +40,7 @@ void presence_expire(struct presence *, uint64_t now_ms, uint64_t ttl_ms);
 struct frame *presence_take_changes(struct presence *);
 /* Everyone who is present, but for `except`'s own entries; NULL when nobody is. */
 struct frame *presence_all(const struct presence *, conn_id except);
+/* The same with those who have gone, for one who may not have heard of it. */
+struct frame *presence_all_and_gone(const struct presence *, conn_id except);
 
 #endif

@@ -403,7 +403,7 @@ static void on_repair(struct room *r, struct msg *m, uint64_t now_ms) {
     mem_free(m->repair.clocks);
     m->repair.clocks = NULL;
     m->payload = difference;
-    m->extra = presence_all(&r->presence, m->conn);
+    m->extra = presence_all_and_gone(&r->presence, m->conn);
     answer(r, m, MSG_REPAIRED, e);
 }
 

@@ -259,14 +259,13 @@ static void on_synced(struct session *s, struct msg *m) {
 
 static void on_repaired(struct session *s, struct msg *m) {
     struct subscription *sub = session_find(s, frame_slice(m->room));
-    if (!sub || sub->state != SUB_REPAIRING) {
+    if (!sub) {
         return;
     }
     if (m->err != ERR_OK) {
         conn_close(session_conn(s), 1013, "the room could not catch this connection up");
         return;
     }
-    sub->state = SUB_LIVE;
     send_state(s, sub, m, EVENT_UPDATE);
     send_presence(s, sub, m);
 }

@@ -144,8 +144,13 @@ static void send_reply(struct session *s, const struct reply *r, bool batched) {
     if (batched) {
         send_batched(s, r);
     } else {
+        const struct dialect *d = answering(s, r);
+        if (d->encode_prelude) {
+            struct buf *b = start_message(s);
+            send_message(s, d->encode_prelude(r, b), b);
+        }
         struct buf *b = start_message(s);
-        send_message(s, answering(s, r)->encode_reply(r, b), b);
+        send_message(s, d->encode_reply(r, b), b);
     }
 }
 
