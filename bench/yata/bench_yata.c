@@ -110,6 +110,15 @@ static double load_ms(struct update u) {
     return (now_ms() - start) / LOADS;
 }
 
+/* FNV-1a, to compare states with what the other side has. */
+static unsigned fnv1a(struct yata_bytes bytes) {
+    uint32_t hash = 0x811c9dc5;
+    for (size_t i = 0; i < bytes.n; i++) {
+        hash = (hash ^ bytes.p[i]) * 0x01000193;
+    }
+    return hash;
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) {
         die("usage: bench_yata HISTORY");
@@ -139,11 +148,12 @@ int main(int argc, char **argv) {
     yata_stats(doc, &stats);
 
     printf("{\"updates\":%zu,\"apply\":%.3f,\"relay\":%.3f,\"encode\":%.4f,\"stateVector\":%.5f,"
-           "\"loadMerged\":%.3f,\"loadState\":%.3f,\"stateBytes\":%zu,\"structs\":%zu,"
+           "\"loadMerged\":%.3f,\"loadState\":%.3f,\"stateBytes\":%zu,\"stateHash\":%u,\"structs\":"
+           "%zu,"
            "\"memoryBytes\":%zu}\n",
            h.n - 1, apply_ms, relay_ms, encode_ms, state_vector_ms, load_ms(h.updates[h.n - 1]),
-           load_ms((struct update){.p = state.p, .n = state.n}), state.n, stats.structs,
-           stats.memory_bytes);
+           load_ms((struct update){.p = state.p, .n = state.n}), state.n, fnv1a(state),
+           stats.structs, stats.memory_bytes);
     yata_bytes_fini(&state);
     yata_doc_free(doc);
     free(h.updates);

@@ -27,7 +27,7 @@ const options = parseArgs({
 
 interface Figures {
   updates: number, apply: number, relay: number, encode: number, stateVector: number
-  loadMerged: number, loadState: number, stateBytes: number, structs: number, memoryBytes: number
+  loadMerged: number, loadState: number, stateBytes: number, stateHash: number, structs: number, memoryBytes: number
 }
 
 function median (all: number[]): number {
@@ -65,13 +65,12 @@ rmSync(dir, { recursive: true })
 
 const a = medians(yata)
 const b = medians(yjs)
-if (a.stateBytes !== b.stateBytes) {
+if (a.stateHash !== b.stateHash) {
   throw new Error(`the states differ: ${a.stateBytes} and ${b.stateBytes} bytes`)
 }
 const rows: Array<[string, number, number, number]> = [
   ['apply one update, µs', a.apply * 1000 / a.updates, b.apply * 1000 / b.updates, 3],
   ['apply and hand out its update, µs', a.relay * 1000 / a.updates, b.relay * 1000 / b.updates, 3],
-  ['updates per second', a.updates / a.apply * 1000, b.updates / b.apply * 1000, 0],
   ['load of all updates merged, ms', a.loadMerged, b.loadMerged, 2],
   ['load of the state, ms', a.loadState, b.loadState, 3],
   ['encode the state, ms', a.encode, b.encode, 3],
@@ -88,4 +87,5 @@ if (options.json) {
     console.log(name.padEnd(36), ours.toFixed(digits).padStart(14), theirs.toFixed(digits).padStart(14),
       (theirs / ours).toFixed(2).padStart(10))
   }
+  console.log(`libyata applies ${(a.updates / a.apply * 1000).toFixed(0)} updates per second`)
 }
