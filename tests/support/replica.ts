@@ -116,10 +116,15 @@ export class Replica {
             const at = rng.below(length - 1);
             this.text.delete(at, 1 + rng.below(Math.min(6, length - at)));
         } else if (length > 4 && rng.chance(0.06)) {
-            const at = rng.below(length - 1);
-            this.text.format(at, 1 + rng.below(Math.min(6, length - at)), {
-                bold: rng.chance(0.5) ? true : null,
-            });
+            /* Never from or to the middle of a surrogate pair: yjs then replaces the pair in its own
+             * copy even when no format is inserted, of which nobody hears; copies that only yjs has
+             * touched come apart as well. Insertions and deletions inside pairs are fine. */
+            const content = this.text.toString();
+            const border = (i: number): number => (/[\udc00-\udfff]/.test(content[i] ?? "") ? i - 1 : i);
+            const from = rng.below(length - 1);
+            const at = border(from);
+            const end = border(from + 1 + rng.below(Math.min(6, length - from)));
+            this.text.format(at, Math.max(0, end - at), { bold: rng.chance(0.5) ? true : null });
         } else if (rng.chance(0.1)) {
             this.doc.getMap("map").set(`k${rng.below(8)}`, rng.below(1000));
         } else {
