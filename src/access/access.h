@@ -51,10 +51,12 @@ struct access_options {
  * that does not answer yet is no reason to fail: tokens are then answered ERR_BUSY until it does.
  */
 struct access *access_open(const struct access_options *, char *why, size_t why_bytes);
-/* Ends the thread and frees everything but identities that others hold; NULL is a no-op. */
+/* Ends the thread and frees everything but identities that others hold; checks under way are not
+ * answered any more. NULL is a no-op. */
 void access_free(struct access *);
-/* Reads the key file and the revocation list again (SIGHUP; they are also looked at every few
- * seconds). A file that has become unreadable or wrong leaves what was read before in force. */
+/* Has the key file and the revocation list read again at once, by this module's thread (SIGHUP;
+ * they are also looked at every few seconds). A file that has become unreadable or wrong leaves
+ * what was read before in force. */
 void access_reload(struct access *);
 
 /* ---- tokens ---- */
@@ -68,7 +70,9 @@ bool access_check(struct access *, slice token, uint64_t conn, uint32_t req,
  * same connection may ask again. Any thread. */
 bool access_claim_nonce(struct access *, const struct identity *, uint64_t conn);
 /* Mints a wsToken (HS256) for this identity and room; appends it. ERR_FORBIDDEN when the identity
- * may not even read there, ERR_INTERNAL when there is no JWT_SECRET to sign with. Any thread. */
+ * may not even read there, ERR_INTERNAL when there is no JWT_SECRET to sign with. With AUTHZ_URL
+ * the role is the one that access_role was answered last, so ask that first. A wsToken mints no
+ * other, and none outlives the token it was minted for. Any thread. */
 NODISCARD enum err access_mint(struct access *, const struct identity *, slice room_id,
                                struct buf *ret_token, uint64_t *ret_expires_s);
 /* Revokes from now on: kind is "jti", "sub" or "sid". Any thread. */

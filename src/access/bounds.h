@@ -42,4 +42,16 @@
 #define ACCESS_JWKS_BYTES ((size_t)256 * 1024)
 #define ACCESS_JWKS_KEYS  100
 
+/* Checks that wait for keys, and questions for a role that wait for the service: each holds a token
+ * or an identity of some KiB. A burst of reconnecting clients is some thousand. */
+#define ACCESS_WAITING_MAX 4096
+
+/* Questions that the service is asked at the same time: it should not meet all clients at once when
+ * they reconnect. */
+#define ACCESS_AUTHZ_ASKING 32
+/* Its answer: {"role":"write"}, and what its framework adds. */
+#define ACCESS_AUTHZ_BYTES ((size_t)16 * 1024)
+/* Its answers that are remembered: three rooms each of 5,000 connections; 400 bytes each. */
+#define ACCESS_AUTHZ_ANSWERS ((size_t)16 * 1024)
+
 #endif
