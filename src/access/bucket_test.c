@@ -396,7 +396,7 @@ static void what_sharing_costs(void **state) {
         {"four threads, one table, users of their own", 4, true, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct buckets *b[THREADS];
+        struct buckets *b[THREADS] = {0};
         for (unsigned k = 0; k < THREADS; k++) {
             b[k] = k && rows[i].shared ? b[0] : buckets_new(NULL);
         }

@@ -259,7 +259,7 @@ static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 static void both_versions_carry_both_ways(void **state) {
     (void)state;
     const char *names[] = {"TLSv1.2", "TLSv1.3"};
-    size_t big = 1000 * 1000;
+    size_t big = 1000000;
     uint8_t *bytes = pattern(big);
     for (size_t v = 0; v < 2; v++) {
         struct pair p;
@@ -459,7 +459,7 @@ static void garbage_is_refused_and_stays_so(void **state) {
     for (unsigned round = 0; round < 300; round++) {
         struct tls *t = tls_new(x);
         struct buf plain = {0};
-        uint8_t *from = bytes + round * 100;
+        uint8_t *from = bytes + (size_t)round * 100;
         size_t n = 1 + round * 7;
         if (round % 3 == 1) { /* like a record of the handshake */
             memcpy(from, "\x16\x03\x01\x00\x40\x01", 6);

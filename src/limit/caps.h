@@ -57,6 +57,19 @@
  */
 #define CAPS_RATE_POINTS  200
 #define CAPS_RATE_SECONDS 5
+/* Rates, PROTOCOL 6. A room takes what 50 busy typists send: 40 each, and a hundred that begin at
+ * once. */
+#define CAPS_RATE_ROOM_POINTS     4000
+#define CAPS_RATE_ROOM_PER_SECOND 2000
+/* A page with many documents opens them at once, then seldom. */
+#define CAPS_JOINS_PER_MINUTE 20
+/* Tokens come from programs: one that is refused does not get better by being repeated. */
+#define CAPS_AUTHS_PER_MINUTE 10
+/* Connections of one address, IPv6 by its 64-bit network: an office behind one, with open tabs. */
+#define CAPS_CONNECTIONS_PER_ADDRESS 500
+/* Keys of each class of rates that are remembered, 0.2 KiB each; ten times the connections of a
+ * node, as only those count that were used within the last minute. */
+#define CAPS_BUCKET_KEYS 65536
 
 /* What one node may hold. */
 
