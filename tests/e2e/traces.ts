@@ -228,10 +228,11 @@ async function writer(
     t: Context,
     server: Server,
     roomId: string,
+    clientID: number,
     mine: Step[],
     others: Step[],
 ): Promise<[CollabClient, Writer]> {
-    const replica = new Holding();
+    const replica = new Holding({ clientID });
     t.defer(() => replica.dispose());
     const client = await t.connect(server);
     const room = await client.join(roomId, replica);
@@ -246,8 +247,9 @@ test(
         const roomId = t.room("friends");
         const reader = await fresh(t, server, roomId);
         const [one, two] = unravel(trace);
-        const [ann, anns] = await writer(t, server, roomId, one, two);
-        const [bob, bobs] = await writer(t, server, roomId, two, one);
+        /* Where both insert at one place the lower id stands first, as it did in the recording. */
+        const [ann, anns] = await writer(t, server, roomId, 1, one, two);
+        const [bob, bobs] = await writer(t, server, roomId, 2, two, one);
         anns.meet(bobs);
         bobs.meet(anns);
         prepare(trace, anns.replica.text);

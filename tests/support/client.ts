@@ -193,7 +193,7 @@ export class CollabClient {
 
     /** Sends text as it is; the answer with this id, or an error, settles the promise. */
     ask(id: string | number, text: string, resend = false): Promise<Json> {
-        return new Promise((resolve, reject) => {
+        const answer = new Promise((resolve, reject) => {
             if (!this.line.live) {
                 reject(new Error("not connected"));
                 return;
@@ -212,6 +212,8 @@ export class CollabClient {
             this.pending.set(id, entry);
             this.line.send(text);
         });
+        answer.catch(() => undefined); /* whoever does not look at it has no stray rejection */
+        return answer;
     }
 
     surprise(e: Error): void {

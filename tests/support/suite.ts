@@ -108,8 +108,9 @@ export class Context {
         return `ws:e2e/${label}-${++rooms}`;
     }
 
+    /** A copy whose client id follows from the seed: it decides who stands first where two type. */
     replica(options?: ReplicaOptions): Replica {
-        const replica = new Replica(options);
+        const replica = new Replica({ clientID: this.rng.next(), ...options });
         this.defer(() => replica.dispose());
         return replica;
     }
