@@ -106,6 +106,11 @@ struct yata_applied {
 enum yata_status yata_apply(struct yata_doc *, const uint8_t *update, size_t n,
                             struct yata_applied *ret_applied, struct yata_error *ret_error);
 
+/* Whether an update (V1) holds nothing that is new: applying it would change nothing and leave
+ * nothing waiting. Refuses what yata_apply would refuse as malformed. Changes nothing. */
+enum yata_status yata_is_known(const struct yata_doc *, const uint8_t *update, size_t n,
+                               bool *ret_known, struct yata_error *ret_error);
+
 /* Opens a transaction: the updates applied until yata_commit are one. Garbage collection and merging
  * of structs wait for the commit, so do not read or encode in between. Transactions do not nest. */
 void yata_begin(struct yata_doc *);

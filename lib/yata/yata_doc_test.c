@@ -245,6 +245,39 @@ static void a_state_vector_may_come_in_any_order(void **state) {
     yata_doc_free(doc);
 }
 
+static bool is_known(const struct yata_doc *doc, const char *hex) {
+    struct test_bytes u = from_hex(hex);
+    bool known = false;
+    assert_int_equal(yata_is_known(doc, u.p, u.n, &known, NULL), YATA_OK);
+    return known;
+}
+
+static void what_is_known_is_known(void **state) {
+    (void)state;
+    struct yata_doc *doc = yata_doc_new(NULL);
+    static const char abc[] = "0101010004010174036162630101010101"; /* "abc" without its b */
+    assert_true(is_known(doc, "0000"));
+    assert_false(is_known(doc, abc));
+    apply_hex(doc, abc);
+    assert_true(is_known(doc, abc));
+    assert_true(is_known(doc, "010101018401000162"
+                              "00"));
+    assert_false(is_known(doc, "010101038401020164"
+                               "00"));
+    assert_true(is_known(doc, "000101010101"));
+    assert_false(is_known(doc, "000101010002"));  /* deletes the a, too */
+    assert_false(is_known(doc, "000101010102"));  /* the c */
+    assert_false(is_known(doc, "000101010104"));  /* and what nobody has */
+    assert_false(is_known(doc, "000102010001"));  /* of a client that nobody knows */
+    assert_true(is_known(doc, "010101030a0500")); /* only a hole */
+    bool known = true;
+    struct yata_error why;
+    assert_int_equal(yata_is_known(doc, (const uint8_t *)"\1", 1, &known, &why), YATA_MALFORMED);
+    assert_true(known);
+    assert_state(doc, "010301000401017401618101000184010101630101010101");
+    yata_doc_free(doc);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_document_says_so),
@@ -260,6 +293,7 @@ int main(void) {
         cmocka_unit_test(typing_makes_one_struct_per_run),
         cmocka_unit_test(limits_refuse_and_change_nothing),
         cmocka_unit_test(a_state_vector_may_come_in_any_order),
+        cmocka_unit_test(what_is_known_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

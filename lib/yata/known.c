@@ -1,0 +1,64 @@
+/* known.c: is there anything in an update that the document does not hold?
+ *
+ * A peer that may only read still sends what it knows when it connects again, and Yjs clients
+ * repeat the whole delete set whenever they ask for a state. Whether that is news is seen from
+ * clocks and deleted flags alone, so nothing is planned, reserved or changed.
+ */
+#include "doc.h"
+
+static bool structs_known(struct yata_doc *doc, const struct yatai_update *u) {
+    for (size_t i = 0; i < u->sections.n; i++) {
+        const struct yatai_section *s = &u->sections.v[i];
+        uint32_t slot = yatai_client_find(doc, s->client);
+        uint32_t clock = slot != 0 ? doc->clients.v[slot].clock : 0;
+        /* Only the last struct matters, but a Skip says nothing of what it covers. */
+        for (uint32_t k = s->count; k > 0; k--) {
+            const struct yatai_ref *ref = &u->refs.v[s->first + k - 1];
+            if (ref->kind != YATAI_SKIP) {
+                if (ref->clock + ref->len > clock) {
+                    return false;
+                }
+                break;
+            }
+        }
+    }
+    return true;
+}
+
+static bool range_known(struct yata_doc *doc, const struct yatai_range *x) {
+    uint32_t slot = yatai_client_find(doc, x->client), end = x->clock + x->len;
+    if (slot == 0 || end > doc->clients.v[slot].clock) {
+        return false;
+    }
+    struct yatai_client *c = &doc->clients.v[slot];
+    struct yatai_pos pos = yatai_index_find(c, x->clock);
+    do {
+        const struct yatai_item *it = yatai_item(doc, yatai_pos_item(c, pos));
+        if (it->clock >= end) {
+            break;
+        }
+        if (!(it->who & YATAI_F_DELETED)) {
+            return false;
+        }
+    } while (yatai_pos_next(c, &pos));
+    return true;
+}
+
+enum yata_status yata_is_known(const struct yata_doc *doc, const uint8_t *update, size_t n,
+                               bool *ret_known, struct yata_error *ret_error) {
+    /* Only caches of the searches change; no document is ever a const object. */
+    struct yata_doc *d = (struct yata_doc *)(uintptr_t)doc;
+    struct yatai_mem libc = yatai_mem_libc();
+    struct yatai_update u = {0};
+    enum yata_status status =
+        yatai_update_read(&u, &libc, update, n, doc->options.max_depth, ret_error);
+    if (status == YATA_OK) {
+        bool known = structs_known(d, &u);
+        for (size_t i = 0; i < u.ranges.n && known; i++) {
+            known = range_known(d, &u.ranges.v[i]);
+        }
+        *ret_known = known;
+    }
+    yatai_update_fini(&u, &libc);
+    return status;
+}
