@@ -43,7 +43,7 @@ void key_free(struct key *);
 
 /* Reads a JWK set (RFC 7517 5). NULL with a sentence when it is not one, when it holds something
  * that has no place in public (private keys, secrets), or no key of use. */
-struct keyset *keyset_parse(slice json, char *why, size_t why_bytes);
+struct keyset *keyset_parse(slice text, char *why, size_t why_bytes);
 struct keyset *keyset_ref(struct keyset *);
 /* Drops one count; accepts NULL; returns NULL. */
 struct keyset *keyset_unref(struct keyset *);

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,7 @@ static inline bool server_read(int fd, char *to, size_t max) {
         n += (size_t)r;
         to[n] = 0;
         const char *end = strstr(to, "\r\n\r\n");
-        const char *length = strcasestr(to, "\r\nContent-Length: ");
+        const char *length = strstr(to, "\r\nContent-Length: ");
         size_t body = length ? strtoul(length + strlen("\r\nContent-Length: "), NULL, 10) : 0;
         if (end && n >= (size_t)(end + 4 - to) + body) {
             return true;

@@ -1,6 +1,5 @@
 /* What comes over the network: key sets and answers of the authorization service, from servers that
  * are well, down, slow, changing or lying. */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -5,6 +5,7 @@
 #ifndef ACCESS_TUNING_H
 #define ACCESS_TUNING_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct access;
