@@ -24,11 +24,14 @@
  *
  *     write_now:
  *         while (!c->writing && c->state != CONN_GONE) {
- *             size_t n = outbox_pieces(&c->outbox, piece, PIECES), taken = 0;
- *             if (tls_write(c->tls, piece, n, &taken)) { conn_abort(c); return; }
- *             outbox_sent(&c->outbox, taken);
  *             slice out = tls_out(c->tls);
- *             if (!out.n) return;
+ *             if (!out.n) {                                  // first what is owed, an alert maybe
+ *                 size_t n = outbox_pieces(&c->outbox, piece, PIECES), taken = 0;
+ *                 if (n && tls_write(c->tls, piece, n, &taken)) { conn_abort(c); return; }
+ *                 outbox_sent(&c->outbox, taken);
+ *                 out = tls_out(c->tls);
+ *                 if (!out.n) return;
+ *             }
  *             int sent = uv_try_write(out);
  *             if (sent >= 0) tls_sent(c->tls, sent);
  *             else if (sent == UV_EAGAIN) uv_write(out); in on_written: tls_sent(c->tls, out.n)
