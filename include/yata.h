@@ -99,10 +99,10 @@ struct yata_applied {
 };
 
 /* Applies an update (format V1). Wholly or not at all: a malformed one is refused before anything
- * changes. Parts whose dependencies are missing are kept and applied by themselves, by a later call,
- * as soon as these arrive; applying the same update again is harmless. Outside a transaction the
- * call is a transaction of its own. `ret_applied` and `ret_error` may be NULL.
- * (yjs: Y.applyUpdate) */
+ * changes. Parts whose dependencies are missing are kept and applied by themselves, by a later
+ * call, as soon as these arrive; applying the same update again is harmless. Outside a transaction
+ * the call is a transaction of its own. `ret_applied` and `ret_error` may be NULL. (yjs:
+ * Y.applyUpdate) */
 enum yata_status yata_apply(struct yata_doc *, const uint8_t *update, size_t n,
                             struct yata_applied *ret_applied, struct yata_error *ret_error);
 
@@ -111,28 +111,30 @@ enum yata_status yata_apply(struct yata_doc *, const uint8_t *update, size_t n,
 enum yata_status yata_is_known(const struct yata_doc *, const uint8_t *update, size_t n,
                                bool *ret_known, struct yata_error *ret_error);
 
-/* Opens a transaction: the updates applied until yata_commit are one. Garbage collection and merging
- * of structs wait for the commit, so do not read or encode in between. Transactions do not nest. */
+/* Opens a transaction: the updates applied until yata_commit are one. Garbage collection and
+ * merging of structs wait for the commit, so do not read or encode in between. Transactions do not
+ * nest. */
 void yata_begin(struct yata_doc *);
 /* Closes the transaction and hands out one update (V1) that takes a document from the state at
  * yata_begin to the state now, or zero bytes if nothing changed: what yjs emits as its `update`
- * event. `ret_update` may be NULL when nobody wants it. YATA_NOMEM leaves the transaction closed and
- * the document right, only the update is missing. */
+ * event. `ret_update` may be NULL when nobody wants it. YATA_NOMEM leaves the transaction closed
+ * and the document right, only the update is missing. */
 enum yata_status yata_commit(struct yata_doc *, struct yata_bytes *ret_update);
 
 /* ---- what a document holds ------------------------------------------------------------------ */
 
 /* The state vector (yjs: Y.encodeStateVector). */
 enum yata_status yata_encode_state_vector(const struct yata_doc *, struct yata_bytes *ret);
-/* The same as an array of *ret_n entries, highest client first, in memory that the document owns and
- * keeps until the next call with this document. */
+/* The same as an array of *ret_n entries, highest client first, in memory that the document owns
+ * and keeps until the next call with this document. */
 enum yata_status yata_state_vector(struct yata_doc *, const struct yata_clock **ret, size_t *ret_n);
-/* Everything that a peer with the given state vector (V1 bytes; NULL, 0: an empty peer) lacks, as an
- * update; the delete set is always whole, as in yjs, and what is pending is included
- * (yjs: Y.encodeStateAsUpdate). YATA_MALFORMED when the state vector is not one. */
+/* Everything that a peer with the given state vector (V1 bytes; NULL, 0: an empty peer) lacks, as
+ * an update; the delete set is always whole, as in yjs, and what is pending is included (yjs:
+ * Y.encodeStateAsUpdate). YATA_MALFORMED when the state vector is not one. */
 enum yata_status yata_encode_state(struct yata_doc *, const uint8_t *state_vector, size_t n,
                                    struct yata_bytes *ret);
-/* The same for a state vector given as an array in any order; clients not named count as clock 0. */
+/* The same for a state vector given as an array in any order; clients not named count as clock 0.
+ */
 enum yata_status yata_encode_since(struct yata_doc *, const struct yata_clock *since, size_t n,
                                    struct yata_bytes *ret);
 /* Delete set and state vector (yjs: Y.encodeSnapshot(Y.snapshot(doc))). */
@@ -157,7 +159,8 @@ enum yata_status yata_check_update(const uint8_t *update, size_t n, struct yata_
 /* The state vector of an update's own content: what a document built from it alone would have
  * without gaps (yjs: Y.encodeStateVectorFromUpdate). */
 enum yata_status yata_state_vector_from_update(const uint8_t *update, size_t n,
-                                               struct yata_bytes *ret, struct yata_error *ret_error);
+                                               struct yata_bytes *ret,
+                                               struct yata_error *ret_error);
 
 /* For each client of an update the first clock it speaks of and the clock after the last
  * (yjs: Y.parseUpdateMeta). */
@@ -191,9 +194,9 @@ struct yata_presence {
 struct yata_awareness_reader {
     const uint8_t *p;
     size_t n;
-    size_t at;      /* private */
-    uint64_t left;  /* private */
-    bool started;   /* private */
+    size_t at;     /* private */
+    uint64_t left; /* private */
+    bool started;  /* private */
 };
 
 /* YATA_OK and *ret_more true with the next entry (its state points into the input), *ret_more false

@@ -146,7 +146,7 @@ static enum yata_status add_update(struct merger *m, const uint8_t *p, size_t n,
     struct yata_awareness_reader reader = {.p = p, .n = n};
     for (;;) {
         struct yata_presence entry;
-        bool more;
+        bool more = false;
         enum yata_status status = yata_awareness_next(&reader, &entry, &more, ret_error);
         if (status != YATA_OK || !more) {
             return status;

@@ -76,10 +76,12 @@ bool yatai_read_blob(struct yatai_reader *r, const uint8_t **ret, uint32_t *ret_
 
 bool yatai_read_string(struct yatai_reader *r, const uint8_t **ret, uint32_t *ret_n,
                        uint32_t *ret_units) {
-    if (!yatai_read_blob(r, ret, ret_n)) {
+    const uint8_t *text = NULL;
+    if (!yatai_read_blob(r, &text, ret_n)) {
         return false;
     }
-    const uint8_t *bad = yatai_text_check(*ret, *ret_n, ret_units);
+    *ret = text;
+    const uint8_t *bad = yatai_text_check(text, *ret_n, ret_units);
     return !bad || yatai_reader_fail(r, bad, "string is not UTF-8");
 }
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "gateway/internal.h"
+#include "limit/caps.h"
 #include "observe/log.h"
 
 /* ---- sockets ---- */
@@ -114,13 +115,21 @@ static void on_worker_drained(uv_async_t *a) {
     }
 }
 
+static void on_housekeeping(uv_timer_t *t) {
+    (void)t;
+    log_flush_suppressed();
+}
+
 static void open_main_loop(struct gateway *g) {
     must(uv_loop_init(&g->loop) == 0);
     must(uv_signal_init(&g->loop, &g->sigterm) == 0);
     must(uv_signal_init(&g->loop, &g->sigint) == 0);
     must(uv_timer_init(&g->loop, &g->deadline) == 0);
+    must(uv_timer_init(&g->loop, &g->housekeeping) == 0);
     must(uv_async_init(&g->loop, &g->wake, on_worker_drained) == 0);
     g->sigterm.data = g->sigint.data = g->deadline.data = g->wake.data = g;
+    (void)uv_timer_start(&g->housekeeping, on_housekeeping, CAPS_HOUSEKEEPING_MS,
+                         CAPS_HOUSEKEEPING_MS);
     (void)uv_signal_start(&g->sigterm, on_signal, SIGTERM);
     (void)uv_signal_start(&g->sigint, on_signal, SIGINT);
     g->loop_open = true;

@@ -22,6 +22,7 @@ struct gateway {
     uv_signal_t sigterm;
     uv_signal_t sigint;
     uv_timer_t deadline;
+    uv_timer_t housekeeping; /* totals of suppressed log lines */
     uv_async_t wake; /* any thread: a worker has drained */
     bool loop_open;
 };

@@ -119,6 +119,9 @@
  * Kubernetes kill. */
 #define CAPS_DRAIN_MS 10000
 
+/* How often the process does its housekeeping: totals of suppressed log lines. */
+#define CAPS_HOUSEKEEPING_MS 1000
+
 /* HTTP. */
 
 /* Request line: a room name percent-encoded (600) and a token (4 KiB) in the query. */

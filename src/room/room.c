@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/must.h"
+#include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "room/rooms.h"
@@ -240,6 +241,10 @@ static void add_member(struct room *r, const struct msg *m, uint64_t now_ms) {
         map_set_u64(&r->members, m->conn, who);
         r->on_worker[conn_worker(m->conn)]++;
         metric_add(METRIC_PARTICIPANTS, 0, 1);
+        if (r->members.used == CAPS_ROOM_SOFT) {
+            log_limited(LOG_WARN, "ROOM-BUSY", log_str("roomId", frame_slice(r->name)),
+                        log_u64("participants", r->members.used));
+        }
     }
     who->role = m->join.role;
     memcpy(who->user_id, m->join.user_id, sizeof who->user_id);
@@ -408,7 +413,8 @@ static void on_repair(struct room *r, struct msg *m, uint64_t now_ms) {
 }
 
 struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel) {
-    struct yata_doc *doc = yata_doc_new(NULL);
+    const struct yata_options options = {.max_pending_bytes = CAPS_PENDING_BYTES};
+    struct yata_doc *doc = yata_doc_new(&options);
     if (!doc) {
         return NULL;
     }
