@@ -37,11 +37,12 @@ struct access_options {
     const char *revocation_file; /* or NULL; see access_reload */
     const char *authz_url;       /* or NULL: claims decide */
     unsigned leeway_s;
-    unsigned ws_token_s;     /* life of a minted wsToken */
-    unsigned authz_cache_ms; /* how long an answer of AUTHZ_URL holds */
-    unsigned http_timeout_ms;
+    unsigned ws_token_s;      /* life of a minted wsToken; 0: 300, at most 3600 */
+    unsigned authz_cache_ms;  /* how long an answer of AUTHZ_URL holds */
+    unsigned http_timeout_ms; /* from a question to its answer; 0: 5 s */
     /* A check that could not be answered at once has been: `conn` and `req` as given, and the
-     * answer, whose identity the callee takes. Called on the access thread; must not block. */
+     * answer, whose identity the callee takes. Called on the access thread, perhaps before the call
+     * that asked has returned; must not block. */
     void (*done)(void *ctx, uint64_t conn, uint32_t req, const struct access_answer *);
     void *done_ctx;
 };

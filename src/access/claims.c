@@ -130,7 +130,7 @@ static const char *read_names(const json_t *claims, struct identity *id) {
     const char *session = label(claims, "sessionId", CAPS_LABEL_BYTES);
     const char *sid = label(claims, "sid", CAPS_LABEL_BYTES);
     const char *workspace = label(claims, "workspaceId", CAPS_LABEL_BYTES);
-    const char *jti = label(claims, "jti", ACCESS_TOKEN_BYTES);
+    const char *jti = label(claims, "jti", CAPS_LABEL_BYTES);
     if (!user || !user[0]) {
         return "the token's sub is not a string of 1 to 200 bytes";
     }

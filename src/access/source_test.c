@@ -282,13 +282,14 @@ static void a_slow_source_delays_only_those_who_need_it(void **state) {
     (void)state;
     struct server *s = server_new(200, "", old_set);
     open_with((struct access_options){.jwks_url = s->url, .http_timeout_ms = 100}, &eager);
-    assert_int_equal(check_old(), ERR_OK);
+    expect_ok_soon(check_old); /* a busy machine may be slow itself */
+    size_t before = server_wait(s, 1);
     server_hold(s);
     struct buf b = {0};
     struct access_answer answer;
     slice token = make_token(&b, new_header, claims_with(""), &new_key, SIGN_ED);
     assert_false(access_check(a, token, 1255, 255, &answer));
-    assert_int_equal(server_wait(s, 2), 2);
+    assert_int_equal(server_wait(s, before + 1), before + 1);
     assert_int_equal(check_old(), ERR_OK);
     assert_int_equal(wait_for(false, 255, &answer).err, ERR_BUSY);
     assert_int_equal(check_old(), ERR_OK);

@@ -569,6 +569,41 @@ static void the_examples_of_the_rfcs_hold(void **state) {
     key_free(key);
 }
 
+/* What npm jose made and judged: testdata/fixtures.mjs. */
+static void npm_jose_agrees(void **state) {
+    (void)state;
+    char why[256] = "";
+    json_t *all = json_load_file(ACCESS_TESTDATA "/jose.json", 0, NULL);
+    assert_non_null(all);
+    char *text = json_write(json_object_get(all, "jwks"));
+    struct keyset *before = set;
+    set = keyset_parse(slice_str(text), why, sizeof why);
+    assert_string_equal(why, "");
+    assert_int_equal(set->count, 4);
+    assert_int_equal(set->skipped, 3);
+    const char *name = NULL;
+    json_t *t = NULL;
+    size_t tokens = 0;
+    json_object_foreach(json_object_get(all, "accept"), name, t) {
+        const char *wrong = verdict(slice_str(json_string_value(t)));
+        if (wrong) {
+            fail_msg("%s: %s", name, wrong);
+        }
+        tokens++;
+    }
+    json_object_foreach(json_object_get(all, "refuse"), name, t) {
+        if (!verdict(slice_str(json_string_value(t)))) {
+            fail_msg("%s was let in", name);
+        }
+        tokens++;
+    }
+    assert_int_equal(tokens, 34);
+    mem_free(text);
+    json_decref(all);
+    keyset_unref(set);
+    set = before;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_diagonal_of_algorithms_and_keys_passes),
@@ -585,6 +620,7 @@ int main(void) {
         cmocka_unit_test(a_set_with_something_private_or_malformed_is_refused_whole),
         cmocka_unit_test(keys_of_no_use_here_are_passed_over),
         cmocka_unit_test(the_examples_of_the_rfcs_hold),
+        cmocka_unit_test(npm_jose_agrees),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
