@@ -8,7 +8,7 @@ import { PlainClient } from "../support/plain.ts";
 import { RawSocket } from "../support/raw.ts";
 import type { Replica } from "../support/replica.ts";
 import { test } from "../support/suite.ts";
-import { pause, until } from "../support/wait.ts";
+import { pause, poll, until } from "../support/wait.ts";
 
 /** Whether the port takes connections. */
 function refuses(port: number): Promise<boolean> {
@@ -98,16 +98,16 @@ test("a client that ignores the close frame and one that reads nothing do not ho
     await server.stop(4000);
 });
 
-test("while it drains the server takes no new connections", async (t) => {
+test("within moments of SIGTERM the port is closed, while the drain still waits for a deaf client", async (t) => {
     const server = await t.server("--workers", "2", "--drain-ms", "3000");
     const deaf = await RawSocket.upgrade(server); /* answers no close frame, so that the drain lasts */
     t.defer(() => deaf.destroy());
     server.signal("SIGTERM");
     await until(() => deaf.closeCode !== undefined, "its close frame");
     assert.equal(deaf.closeCode, 1013);
-    if (server.exit === undefined) {
-        assert.ok(await refuses(server.port), "the port is closed");
-    }
+    /* Each worker closes its own listener, so another's may take a connection for some milliseconds. */
+    await poll(() => refuses(server.port), "the port's end", 500);
+    assert.equal(server.exit, undefined, "the drain is still going on");
     await server.stop(4000);
 });
 
