@@ -81,6 +81,8 @@ struct reply {
     uint64_t server_ts;
     slice protocol_version; /* initialize: as in the intent; empty or unknown: ours is answered */
 
+    size_t kicked; /* room.kick */
+
     size_t readers; /* room.info: how many of each role */
     size_t writers;
     size_t admins;

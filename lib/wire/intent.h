@@ -33,6 +33,11 @@ enum op {
     X(STATE_VECTOR, "stateVectorB64", BASE64)                                                      \
     X(TS, "ts", NUMBER)                                                                            \
     X(RTT_MS, "rttMs", NUMBER)                                                                     \
+    X(USER_ID, "userId", STRING)                                                                   \
+    X(REASON, "reason", STRING)                                                                    \
+    X(BAN_SEC, "banSec", UINT)                                                                     \
+    X(MUTED, "muted", BOOL)                                                                        \
+    X(DURATION_SEC, "durationSec", UINT)                                                           \
     X(PROTOCOL_VERSION, "protocolVersion", STRING) /* of MCP, with initialize */
 
 enum intent_field {
@@ -74,6 +79,11 @@ struct intent {
     slice state_vector;
     double ts;
     double rtt_ms;
+    slice user_id;
+    slice reason;
+    uint64_t ban_sec;
+    bool muted;
+    uint64_t duration_sec;
     slice protocol_version;
 };
 

@@ -29,6 +29,7 @@ enum field_type {
     TYPE_UINT,
     TYPE_BASE64,
     TYPE_NUMBER,
+    TYPE_BOOL,
 };
 
 struct field {
@@ -55,6 +56,11 @@ static const size_t offsets[FIELD_COUNT] = {
     [FIELD_STATE_VECTOR] = offsetof(struct intent, state_vector),
     [FIELD_TS] = offsetof(struct intent, ts),
     [FIELD_RTT_MS] = offsetof(struct intent, rtt_ms),
+    [FIELD_USER_ID] = offsetof(struct intent, user_id),
+    [FIELD_REASON] = offsetof(struct intent, reason),
+    [FIELD_BAN_SEC] = offsetof(struct intent, ban_sec),
+    [FIELD_MUTED] = offsetof(struct intent, muted),
+    [FIELD_DURATION_SEC] = offsetof(struct intent, duration_sec),
     [FIELD_PROTOCOL_VERSION] = offsetof(struct intent, protocol_version),
 };
 
@@ -201,6 +207,14 @@ static bool read_number(struct request *r, const char *name, const json_t *v, do
     return true;
 }
 
+static bool read_bool(struct request *r, const char *name, const json_t *v, bool *ret) {
+    if (!json_is_boolean(v)) {
+        return bad_field(r, name, "true or false");
+    }
+    *ret = json_is_true(v);
+    return true;
+}
+
 /* The bytes that so much base64 stands for, known before it is decoded. */
 static size_t base64_bytes(slice text) {
     size_t n = text.n;
@@ -259,6 +273,8 @@ static bool read_field(struct request *r, enum intent_field f, const char *name,
             f == FIELD_PAYLOAD ? caps_payload_bytes(r->caps, r->in.op) : r->caps->sync_bytes, to);
     case TYPE_NUMBER:
         return read_number(r, name, v, to);
+    case TYPE_BOOL:
+        return read_bool(r, name, v, to);
     }
     return fail(r, ERR_INTERNAL, "field of no type");
 }

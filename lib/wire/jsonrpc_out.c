@@ -142,7 +142,13 @@ static void put_result(const struct reply *r, struct buf *b) {
         return;
     case OP_UNSUBSCRIBE:
     case OP_AWARENESS:
+    case OP_ROOM_MUTE:
         json_put_lit(b, "{\"ok\":true}");
+        return;
+    case OP_ROOM_KICK:
+        json_put_lit(b, "{\"ok\":true");
+        put_u64(b, "kicked", r->kicked);
+        buf_put_u8(b, '}');
         return;
     case OP_HEARTBEAT:
         json_put_lit(b, "{\"ts\":");

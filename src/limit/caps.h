@@ -78,6 +78,8 @@
 #define CAPS_ROOM_HARD 500
 /* Option. 5,000 idle connections cost some 50 MB, mostly in the kernel. */
 #define CAPS_CONNECTIONS 5000
+/* Bans and mutes of one room: more is not order in a room but a matter for whoever gives out tokens. */
+#define CAPS_SANCTIONS 256
 /* Option. As many rooms as connections: one document a person is the usual case. */
 #define CAPS_ROOMS 5000
 /* Threads with an event loop. More than the cores of any machine this was measured on. */

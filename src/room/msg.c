@@ -31,7 +31,12 @@ void msg_free(struct msg *m) {
     frame_unref(m->extra);
     if (m->kind == MSG_REPAIR) {
         mem_free(m->repair.clocks);
+    } else if (m->kind == MSG_JOIN) {
+        identity_unref(m->join.who);
     } else if (m->kind == MSG_ANSWER) {
+        for (size_t i = 0; i < m->answer.members_count; i++) {
+            identity_unref(m->answer.members[i].who);
+        }
         mem_free(m->answer.members);
     }
     mem_free(m);

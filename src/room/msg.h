@@ -10,6 +10,7 @@
 #ifndef ROOM_MSG_H
 #define ROOM_MSG_H
 
+#include "access/access.h"
 #include "base/err.h"
 #include "base/frame.h"
 #include "base/list.h"
@@ -34,6 +35,9 @@ enum msg_kind {
     MSG_AWARENESS, /* payload: awareness update */
     MSG_INFO,      /* who is there */
     MSG_REPAIR,    /* a receiver was cut off and has drained: clocks[] it must be served from */
+    MSG_ROLE,      /* the member's rights have changed: join.role; no answer */
+    MSG_KICK,      /* payload: user; extra: reason or NULL; sanction */
+    MSG_MUTE,      /* payload: user; sanction */
 
     MSG_TO_CONN, /* border: kinds below go to the connection's worker */
 
@@ -43,6 +47,7 @@ enum msg_kind {
     MSG_SYNCED,   /* answer to sync; payload: what the client lacks; extra: state vector */
     MSG_REPAIRED, /* payload: the difference; extra: everyone's presence */
     MSG_FANOUT,   /* to all members on this worker but `except`; payload; presence or update */
+    MSG_CLOSED,   /* this connection is in the room no longer: err, detail */
 
     /* app -> every worker */
     MSG_DRAIN, /* close the listeners and, when answered, the connections */
@@ -55,7 +60,7 @@ enum msg_kind {
 struct member_info {
     conn_id conn;
     enum role role;
-    char user_id[64]; /* cut if longer */
+    struct identity *who; /* counted */
 };
 
 struct msg {
@@ -74,8 +79,8 @@ struct msg {
         struct {
             enum role role;
             unsigned capabilities;
-            bool state_always; /* send the state even when it is empty */
-            char user_id[64];
+            bool state_always;    /* send the state even when it is empty */
+            struct identity *who; /* counted */
         } join;
         struct {
             uint32_t channel;
@@ -86,8 +91,14 @@ struct msg {
             size_t readers;
             size_t writers;
             size_t admins;
+            size_t kicked;
             struct member_info *members; /* info, for admins */
+            size_t members_count;
         } answer;
+        struct {
+            bool on;          /* mute: false lifts it */
+            uint64_t seconds; /* how long; kick: 0 is no ban, mute: 0 is until lifted */
+        } sanction;
         struct {
             conn_id except; /* the only writer of this tick, or 0 */
             uint64_t version;

@@ -1,8 +1,11 @@
 #include "room/presence.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/must.h"
 #include "limit/caps.h"
 #include "yata.h"
 
@@ -48,8 +51,34 @@ static uint64_t raised_shift(const struct entry *e, const struct yata_presence *
     return from == e->owner ? e->shift : 0;
 }
 
+/* The state with the stamp laid over its `user`; a state that is no object becomes one. */
+static struct frame *stamped(slice state, slice stamp) {
+    if (!stamp.n) {
+        return frame_copy(state);
+    }
+    json_t *obj = json_loadb((const char *)state.p, state.n, 0, NULL);
+    json_t *user = json_loadb((const char *)stamp.p, stamp.n, 0, NULL);
+    if (!json_is_object(obj)) {
+        json_decref(obj);
+        obj = json_object();
+    }
+    json_t *claimed = json_object_get(obj, "user");
+    if (json_is_object(claimed)) { /* colours and the like may stay */
+        (void)json_object_update(claimed, user);
+        json_decref(user);
+    } else {
+        (void)json_object_set_new(obj, "user", user);
+    }
+    char *text = json_dumps(obj, JSON_COMPACT);
+    must(text != NULL);
+    struct frame *f = frame_copy(slice_str(text));
+    free(text);
+    json_decref(obj);
+    return f;
+}
+
 static void merge(struct presence *p, conn_id from, uint64_t joined_ms, uint64_t now_ms,
-                  const struct yata_presence *in) {
+                  const struct yata_presence *in, slice stamp) {
     struct entry *e = map_find_u64(&p->entries, in->client);
     if (!e) {
         bool news = yata_awareness_is_news(0, false, in);
@@ -76,7 +105,8 @@ static void merge(struct presence *p, conn_id from, uint64_t joined_ms, uint64_t
     e->shift = shift;
     e->owner = from;
     e->seen_ms = now_ms;
-    set_state(p, e, in->state ? frame_copy(slice_of(in->state, in->state_bytes)) : NULL);
+    slice state = slice_of(in->state, in->state_bytes);
+    set_state(p, e, in->state ? stamped(state, stamp) : NULL);
 }
 
 void presence_fini(struct presence *p) {
@@ -88,7 +118,7 @@ void presence_fini(struct presence *p) {
 }
 
 enum err presence_apply(struct presence *p, conn_id from, uint64_t joined_ms, uint64_t now_ms,
-                        slice update, char *detail, size_t detail_bytes) {
+                        slice update, slice stamp, char *detail, size_t detail_bytes) {
     struct yata_error why = {0};
     struct yata_presence in;
     bool more = true;
@@ -102,7 +132,7 @@ enum err presence_apply(struct presence *p, conn_id from, uint64_t joined_ms, ui
     }
     struct yata_awareness_reader again = {.p = update.p, .n = update.n};
     while (yata_awareness_next(&again, &in, &more, NULL) == YATA_OK && more) {
-        merge(p, from, joined_ms, now_ms, &in);
+        merge(p, from, joined_ms, now_ms, &in, stamp);
     }
     return ERR_OK;
 }

@@ -10,7 +10,8 @@
  * removed, which its peers ignore (yjs/y-websocket#122). The entry is then relayed with its clock
  * raised by `shift`, and stays raised for as long as that connection lives.
  *
- * States are opaque JSON text. Thread: the room's worker. Embed only; zero is empty.
+ * States are opaque JSON text, unless they are stamped. Thread: the room's worker. Embed only; zero
+ * is empty.
  */
 #ifndef ROOM_PRESENCE_H
 #define ROOM_PRESENCE_H
@@ -29,9 +30,12 @@ struct presence {
 
 void presence_fini(struct presence *);
 /* Merges an awareness update of a connection that joined at `joined_ms`. ERR_PARAMS, with nothing
- * changed, when it is malformed; `detail` (of `detail_bytes`) then says why. */
+ * changed, when it is malformed; `detail` (of `detail_bytes`) then says why. A `stamp` (JSON
+ * object; empty: none) is laid over the `user` of each state, so that nobody appears as somebody
+ * else. */
 NODISCARD enum err presence_apply(struct presence *, conn_id from, uint64_t joined_ms,
-                                  uint64_t now_ms, slice update, char *detail, size_t detail_bytes);
+                                  uint64_t now_ms, slice update, slice stamp, char *detail,
+                                  size_t detail_bytes);
 /* Removes the entries of a connection that has gone. */
 void presence_leave(struct presence *, conn_id, uint64_t now_ms);
 /* Removes entries not renewed for `ttl_ms`, and forgets those long removed. */

@@ -10,13 +10,14 @@
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "room/rooms.h"
+#include "room/sanctions.h"
 #include "yata.h"
 
 struct member {
     conn_id conn;
     enum role role;
     uint64_t joined_ms;
-    char user_id[64];
+    struct identity *who; /* counted */
 };
 
 static const uint8_t empty_update[] = {0, 0}; /* no clients, no deletes (CRDT update V1) */
@@ -49,14 +50,14 @@ static void answer(struct room *r, struct msg *m, enum msg_kind kind, enum err e
         msg_free(m);
         return;
     }
-    enum role role = m->kind == MSG_JOIN ? m->join.role : ROLE_NONE;
-    bool applied = (m->kind == MSG_UPDATE || m->kind == MSG_SYNC) && m->answer.applied;
-    struct member_info *members = m->kind == MSG_INFO ? m->answer.members : NULL;
+    if (m->kind == MSG_JOIN) { /* its part of the union ends here */
+        enum role role = m->join.role;
+        identity_unref(m->join.who);
+        memset(&m->answer, 0, sizeof m->answer);
+        m->answer.role = role;
+    }
     m->kind = kind;
     m->err = err;
-    m->answer.role = role;
-    m->answer.applied = applied;
-    m->answer.members = members;
     m->answer.channel = r->channel;
     m->answer.version = r->version;
     m->answer.participants = r->members.used;
@@ -71,6 +72,9 @@ static void refuse(struct room *r, struct msg *m, enum err err, const char *deta
     enum msg_kind kind = msg_answer_kind(m->kind);
     if (m->kind == MSG_REPAIR) {
         mem_free(m->repair.clocks);
+    }
+    if (m->kind != MSG_JOIN) {
+        memset(&m->answer, 0, sizeof m->answer);
     }
     drop_payload(m);
     m->extra = frame_unref(m->extra);
@@ -232,7 +236,12 @@ static struct frame *state_vector(struct room *r) {
 
 /* ---- messages ---- */
 
-static void add_member(struct room *r, const struct msg *m, uint64_t now_ms) {
+static slice user_of(const struct identity *who) {
+    return slice_str(identity_user(who));
+}
+
+/* Takes the identity of the message. */
+static void add_member(struct room *r, struct msg *m, uint64_t now_ms) {
     struct member *who = map_find_u64(&r->members, m->conn);
     if (!who) {
         who = NEW(struct member);
@@ -247,13 +256,34 @@ static void add_member(struct room *r, const struct msg *m, uint64_t now_ms) {
         }
     }
     who->role = m->join.role;
-    memcpy(who->user_id, m->join.user_id, sizeof who->user_id);
+    identity_unref(who->who);
+    who->who = m->join.who;
+    m->join.who = NULL;
+}
+
+static void member_free(struct member *who) {
+    identity_unref(who->who);
+    mem_free(who);
+}
+
+/* Everything that ends with a membership. */
+static void drop_member(struct room *r, struct member *who, uint64_t now_ms) {
+    (void)map_remove_u64(&r->members, who->conn);
+    r->on_worker[conn_worker(who->conn)]--;
+    metric_add(METRIC_PARTICIPANTS, 0, -1);
+    presence_leave(&r->presence, who->conn, now_ms);
+    rooms_mark(r->parent, r);
+    member_free(who);
 }
 
 static void on_join(struct room *r, struct msg *m, uint64_t now_ms) {
     bool known = map_find_u64(&r->members, m->conn) != NULL;
     if (!known && r->members.used >= r->parent->o.room_cap) {
         refuse(r, m, ERR_RATE, "the room is full");
+        return;
+    }
+    if (sanctions_hold(r->sanctions, SANCTION_BAN, user_of(m->join.who), now_ms)) {
+        refuse(r, m, ERR_FORBIDDEN, "banned from this room for now");
         return;
     }
     room_tick(r, now_ms);
@@ -277,20 +307,31 @@ static void on_join(struct room *r, struct msg *m, uint64_t now_ms) {
 }
 
 static void on_leave(struct room *r, struct msg *m, uint64_t now_ms) {
-    struct member *who = map_remove_u64(&r->members, m->conn);
+    struct member *who = map_find_u64(&r->members, m->conn);
     if (who) {
-        mem_free(who);
-        r->on_worker[conn_worker(m->conn)]--;
-        metric_add(METRIC_PARTICIPANTS, 0, -1);
-        presence_leave(&r->presence, m->conn, now_ms);
-        rooms_mark(r->parent, r);
+        drop_member(r, who, now_ms);
     }
     answer(r, m, MSG_ANSWER, ERR_OK);
 }
 
+static bool may_write(const struct room *r, const struct member *who, uint64_t now_ms,
+                      struct msg *m) {
+    const char *why = NULL;
+    if (who->role < ROLE_WRITE) {
+        why = "this needs the right to write";
+    } else if (sanctions_hold(r->sanctions, SANCTION_MUTE, user_of(who->who), now_ms)) {
+        why = "muted in this room";
+    }
+    if (why) {
+        (void)snprintf(m->detail, sizeof m->detail, "%s", why);
+    }
+    return !why;
+}
+
 static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
+    const struct member *who = map_find_u64(&r->members, m->conn);
     struct yata_applied did = {0};
-    enum err e = apply(r, m, &did);
+    enum err e = may_write(r, who, now_ms, m) ? apply(r, m, &did) : ERR_FORBIDDEN;
     if (e != ERR_OK) {
         drop_payload(m);
         answer(r, m, MSG_ANSWER, e);
@@ -320,16 +361,34 @@ static struct frame *client_stands_at(struct msg *m) {
     return f;
 }
 
+/* What a client says is its whole state. One who may not write may repeat what is known. */
+static enum err sync_in(struct room *r, struct msg *m, uint64_t now_ms,
+                        struct yata_applied *ret_did) {
+    const struct member *who = map_find_u64(&r->members, m->conn);
+    if (may_write(r, who, now_ms, m)) {
+        return apply(r, m, ret_did);
+    }
+    struct yata_error why = {0};
+    bool known = false;
+    enum yata_status s = yata_is_known(r->doc, m->payload->bytes, m->payload->n, &known, &why);
+    if (s != YATA_OK) {
+        (void)snprintf(m->detail, sizeof m->detail, "update, byte %zu: %s", why.at, why.what);
+        return refusal(s);
+    }
+    return known ? ERR_OK : ERR_FORBIDDEN;
+}
+
 static void on_sync(struct room *r, struct msg *m, uint64_t now_ms) {
     room_tick(r, now_ms);
     struct frame *stands_at = client_stands_at(m);
     struct yata_applied did = {0};
-    enum err e = m->payload ? apply(r, m, &did) : ERR_OK;
+    enum err e = m->payload ? sync_in(r, m, now_ms, &did) : ERR_OK;
     room_tick(r, now_ms);
     struct frame *missing = NULL;
-    if (e == ERR_OK) {
-        e = missing_for(r, frame_slice(stands_at), &missing);
-        if (e != ERR_OK) {
+    if (e == ERR_OK || e == ERR_FORBIDDEN) { /* who may not write still gets what it lacks */
+        enum err out = missing_for(r, frame_slice(stands_at), &missing);
+        if (out != ERR_OK) {
+            e = out;
             (void)snprintf(m->detail, sizeof m->detail, "stateVectorB64 is not a state vector");
         }
     }
@@ -344,8 +403,9 @@ static void on_sync(struct room *r, struct msg *m, uint64_t now_ms) {
 
 static void on_awareness(struct room *r, struct msg *m, uint64_t now_ms) {
     const struct member *who = map_find_u64(&r->members, m->conn);
+    slice stamp = r->parent->o.stamp_presence ? identity_presence(who->who) : (slice){0};
     enum err e = presence_apply(&r->presence, m->conn, who->joined_ms, now_ms,
-                                frame_slice(m->payload), m->detail, sizeof m->detail);
+                                frame_slice(m->payload), stamp, m->detail, sizeof m->detail);
     if (r->presence.changed) {
         rooms_mark(r->parent, r);
     }
@@ -354,8 +414,6 @@ static void on_awareness(struct room *r, struct msg *m, uint64_t now_ms) {
 }
 
 static void on_info(struct room *r, struct msg *m) {
-    struct member *asks = map_find_u64(&r->members, m->conn);
-    bool for_admin = asks && asks->role == ROLE_ADMIN;
     size_t count[ROLE_ADMIN + 1] = {0};
     struct member_info *list = mem_new(r->members.used * sizeof *list);
     size_t n = 0;
@@ -364,13 +422,10 @@ static void on_info(struct room *r, struct msg *m) {
         count[who->role]++;
         list[n].conn = who->conn;
         list[n].role = who->role;
-        memcpy(list[n].user_id, who->user_id, sizeof list[n].user_id);
-    }
-    if (!for_admin) {
-        mem_free(list);
-        list = NULL;
+        list[n].who = identity_ref(who->who);
     }
     m->answer.members = list;
+    m->answer.members_count = n;
     m->answer.readers = count[ROLE_READ];
     m->answer.writers = count[ROLE_WRITE];
     m->answer.admins = count[ROLE_ADMIN];
@@ -406,10 +461,76 @@ static void on_repair(struct room *r, struct msg *m, uint64_t now_ms) {
     struct frame *difference = NULL;
     enum err e = encode_repair(r, m, &difference);
     mem_free(m->repair.clocks);
-    m->repair.clocks = NULL;
+    memset(&m->answer, 0, sizeof m->answer);
     m->payload = difference;
     m->extra = presence_all_and_gone(&r->presence, m->conn);
     answer(r, m, MSG_REPAIRED, e);
+}
+
+/* ---- order in the room ---- */
+
+static struct sanctions *sanctions_of(struct room *r) {
+    if (!r->sanctions) {
+        r->sanctions = sanctions_new();
+    }
+    return r->sanctions;
+}
+
+static uint64_t until(const struct msg *m, uint64_t now_ms) {
+    return m->sanction.seconds ? now_ms + m->sanction.seconds * 1000 : UINT64_MAX;
+}
+
+static void on_role(struct room *r, struct msg *m, uint64_t now_ms) {
+    struct member *who = map_find_u64(&r->members, m->conn);
+    if (who && m->join.role < ROLE_READ) {
+        drop_member(r, who, now_ms);
+    } else if (who) {
+        who->role = m->join.role;
+    }
+    msg_free(m);
+}
+
+static void close_for(struct room *r, conn_id conn, const char *why, slice reason) {
+    struct msg *m = msg_new(MSG_CLOSED);
+    m->conn = conn;
+    m->room = frame_ref(r->name);
+    m->err = ERR_FORBIDDEN;
+    (void)snprintf(m->detail, sizeof m->detail, reason.n ? "%s: %.*s" : "%s", why,
+                   SLICE_FMT(reason));
+    post(r, conn_worker(conn), m);
+}
+
+static void on_kick(struct room *r, struct msg *m, uint64_t now_ms) {
+    slice user = frame_slice(m->payload);
+    if (m->sanction.seconds) {
+        sanctions_set(sanctions_of(r), SANCTION_BAN, user, until(m, now_ms));
+    }
+    size_t kicked = 0;
+    size_t at = 0;
+    for (struct member *who; (who = map_next(&r->members, &at)) != NULL;) {
+        if (slice_eq(user_of(who->who), user)) {
+            close_for(r, who->conn, "kicked", frame_slice(m->extra));
+            drop_member(r, who, now_ms);
+            kicked++;
+        }
+    }
+    memset(&m->answer, 0, sizeof m->answer);
+    m->answer.kicked = kicked;
+    drop_payload(m);
+    m->extra = frame_unref(m->extra);
+    answer(r, m, MSG_ANSWER, ERR_OK);
+}
+
+static void on_mute(struct room *r, struct msg *m, uint64_t now_ms) {
+    slice user = frame_slice(m->payload);
+    if (m->sanction.on) {
+        sanctions_set(sanctions_of(r), SANCTION_MUTE, user, until(m, now_ms));
+    } else if (r->sanctions) {
+        sanctions_lift(r->sanctions, SANCTION_MUTE, user);
+    }
+    memset(&m->answer, 0, sizeof m->answer);
+    drop_payload(m);
+    answer(r, m, MSG_ANSWER, ERR_OK);
 }
 
 struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel) {
@@ -434,9 +555,10 @@ void room_free(struct room *r) {
     }
     size_t at = 0;
     for (struct member *who; (who = map_next(&r->members, &at)) != NULL;) {
-        mem_free(who);
+        member_free(who);
         metric_add(METRIC_PARTICIPANTS, 0, -1);
     }
+    sanctions_free(r->sanctions);
     map_fini(&r->members);
     presence_fini(&r->presence);
     yata_doc_free(r->doc);
@@ -464,7 +586,7 @@ static enum err allowed(struct room *r, const struct msg *m, const char **ret_de
 
 void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
     const char *detail = NULL;
-    if (m->kind != MSG_JOIN && m->kind != MSG_LEAVE) {
+    if (m->kind != MSG_JOIN && m->kind != MSG_LEAVE && m->kind != MSG_ROLE) {
         enum err e = allowed(r, m, &detail);
         if (e != ERR_OK) {
             refuse(r, m, e, detail);
@@ -492,6 +614,15 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
         break;
     case MSG_REPAIR:
         on_repair(r, m, now_ms);
+        break;
+    case MSG_ROLE:
+        on_role(r, m, now_ms);
+        break;
+    case MSG_KICK:
+        on_kick(r, m, now_ms);
+        break;
+    case MSG_MUTE:
+        on_mute(r, m, now_ms);
         break;
     default:
         must(!"a message for rooms");

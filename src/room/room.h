@@ -16,6 +16,7 @@
 #include "room/presence.h"
 
 struct rooms;
+struct sanctions;
 struct yata_doc;
 
 struct room {
@@ -29,6 +30,7 @@ struct room {
     struct map members;  /* struct member by conn_id */
     uint16_t *on_worker; /* members on each worker */
     struct presence presence;
+    struct sanctions *sanctions; /* bans and mutes; NULL while there are none */
 
     /* the open tick */
     struct list_node dirty; /* in rooms' list of rooms with something to tell */

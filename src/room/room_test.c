@@ -88,6 +88,7 @@ static void turn(struct fixture *f) {
 static struct msg *join_as(struct fixture *f, const char *room, conn_id who, enum role role) {
     struct msg *m = say(MSG_JOIN, room, who, (slice){0});
     m->join.role = role;
+    m->join.who = identity_anonymous();
     return tell(f, m);
 }
 
@@ -147,6 +148,20 @@ static void show(struct fixture *f, conn_id who, uint8_t client, uint8_t clock, 
     struct msg *m = tell(f, say(MSG_AWARENESS, "r", who, presence(bytes, client, clock, json)));
     assert_int_equal(m->err, ERR_OK);
     msg_free(m);
+}
+
+static struct frame *shown(struct fixture *f) {
+    f->now_ms += 100;
+    turn(f);
+    struct msg *m = next(f);
+    if (!m) {
+        return NULL;
+    }
+    assert_int_equal(m->kind, MSG_FANOUT);
+    assert_true(m->fanout.presence);
+    struct frame *payload = frame_ref(m->payload);
+    msg_free(m);
+    return payload;
 }
 
 /* ---- the document ---- */
@@ -272,6 +287,7 @@ static void a_joiner_gets_the_state_or_the_difference(void **state) {
     struct msg *whole = join_as(f, "r", BOB, ROLE_WRITE);
     struct msg *m = say(MSG_JOIN, "r", EVE, (slice){0});
     m->join.role = ROLE_WRITE;
+    m->join.who = identity_anonymous();
     m->extra = frame_copy(slice_of("\1\5\1", 3)); /* has the first letter */
     struct msg *difference = tell(f, m);
     struct yata_update_range *ranges = NULL;
@@ -379,6 +395,95 @@ static void strangers_and_readers_may_not_write(void **state) {
     msg_free(m);
 }
 
+static void a_reader_may_repeat_what_is_known_and_is_sent_what_it_lacks(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    type_ok(f, ANN, 5, 0, 'a');
+    type_ok(f, ANN, 5, 1, 'b');
+    turn(f);
+    msg_free(next(f));
+    msg_free(join_as(f, "r", BOB, ROLE_READ));
+    uint8_t bytes[32];
+    struct msg *known = tell(f, say(MSG_SYNC, "r", BOB, letter(bytes, 5, 0, 'a')));
+    assert_int_equal(known->err, ERR_OK);
+    assert_non_null(known->payload);
+    msg_free(known);
+    struct msg *new = tell(f, say(MSG_SYNC, "r", BOB, letter(bytes, 6, 0, 'x')));
+    assert_int_equal(new->kind, MSG_SYNCED);
+    assert_int_equal(new->err, ERR_FORBIDDEN);
+    assert_non_null(new->payload);
+    msg_free(new);
+    f->now_ms += 100;
+    turn(f);
+    assert_null(next(f));
+}
+
+static struct msg *order(struct fixture *f, enum msg_kind kind, conn_id who, uint64_t seconds) {
+    struct msg *m = say(kind, "r", who, slice_str("anonymous"));
+    m->needs = ROLE_ADMIN;
+    m->sanction.on = true;
+    m->sanction.seconds = seconds;
+    rooms_handle(&f->rooms, m, f->now_ms);
+    return next(f);
+}
+
+static void an_admin_mutes_and_the_muted_still_read(void **state) {
+    struct fixture *f = *state;
+    msg_free(join_as(f, "r", EVE, ROLE_ADMIN));
+    join(f, ANN);
+    struct msg *m = order(f, MSG_MUTE, ANN, 10);
+    assert_int_equal(m->err, ERR_FORBIDDEN); /* a writer is no admin */
+    msg_free(m);
+    m = order(f, MSG_MUTE, EVE, 10);
+    assert_int_equal(m->err, ERR_OK);
+    msg_free(m);
+    m = type(f, ANN, 5, 0, 'a');
+    assert_int_equal(m->err, ERR_FORBIDDEN);
+    assert_string_equal(m->detail, "muted in this room");
+    msg_free(m);
+    show(f, ANN, 5, 1, "{}");
+    frame_unref(shown(f));
+    f->now_ms += 10001;
+    type_ok(f, ANN, 5, 0, 'a');
+}
+
+static void an_admin_kicks_and_bans_for_a_while(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    msg_free(join_as(f, "r", EVE, ROLE_ADMIN));
+    struct msg *closed = order(f, MSG_KICK, EVE, 60); /* all are anonymous here, Eve too */
+    assert_int_equal(closed->kind, MSG_CLOSED);
+    assert_int_equal(closed->err, ERR_FORBIDDEN);
+    msg_free(closed);
+    msg_free(next(f));
+    struct msg *answer = next(f);
+    assert_int_equal(answer->answer.kicked, 2);
+    msg_free(answer);
+    struct msg *m = join_as(f, "r", ANN, ROLE_WRITE);
+    assert_int_equal(m->err, ERR_FORBIDDEN);
+    msg_free(m);
+    f->now_ms += 60001;
+    join(f, ANN);
+}
+
+static void rights_that_shrink_hold_at_once(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    type_ok(f, ANN, 5, 0, 'a');
+    struct msg *m = say(MSG_ROLE, "r", ANN, (slice){0});
+    m->join.role = ROLE_READ;
+    rooms_handle(&f->rooms, m, f->now_ms);
+    m = type(f, ANN, 5, 1, 'b');
+    assert_int_equal(m->err, ERR_FORBIDDEN);
+    msg_free(m);
+    m = say(MSG_ROLE, "r", ANN, (slice){0});
+    m->join.role = ROLE_NONE;
+    rooms_handle(&f->rooms, m, f->now_ms);
+    m = tell(f, say(MSG_INFO, "r", ANN, (slice){0}));
+    assert_int_equal(m->err, ERR_FORBIDDEN);
+    msg_free(m);
+}
+
 static void rooms_are_made_by_writers_and_counted(void **state) {
     struct fixture *f = *state;
     struct msg *m = join_as(f, "none", ANN, ROLE_READ);
@@ -423,20 +528,6 @@ static void a_room_that_never_held_anything_is_forgotten(void **state) {
 }
 
 /* ---- presence ---- */
-
-static struct frame *shown(struct fixture *f) {
-    f->now_ms += 100;
-    turn(f);
-    struct msg *m = next(f);
-    if (!m) {
-        return NULL;
-    }
-    assert_int_equal(m->kind, MSG_FANOUT);
-    assert_true(m->fanout.presence);
-    struct frame *payload = frame_ref(m->payload);
-    msg_free(m);
-    return payload;
-}
 
 static void assert_shown(struct fixture *f, uint8_t client, uint8_t clock, const char *json) {
     uint8_t bytes[64];
@@ -519,6 +610,20 @@ static void a_joiner_sees_the_others_and_not_itself(void **state) {
     msg_free(again);
 }
 
+static void a_stamp_says_who_somebody_is_whatever_they_say(void **state) {
+    struct fixture *f = *state;
+    f->rooms.o.stamp_presence = true;
+    join(f, ANN);
+    show(f, ANN, 5, 1, "{\"user\":{\"id\":\"boss\",\"color\":\"red\"},\"x\":1}");
+    struct frame *got = shown(f);
+    char text[256] = "";
+    memcpy(text, got->bytes + 4, got->n - 4 < 255 ? got->n - 4 : 255);
+    assert_null(strstr(text, "boss"));
+    assert_non_null(strstr(text, "anonymous"));
+    assert_non_null(strstr(text, "red"));
+    frame_unref(got);
+}
+
 static void malformed_presence_changes_nothing(void **state) {
     struct fixture *f = *state;
     join(f, ANN);
@@ -544,6 +649,10 @@ int main(void) {
         T(a_cut_receiver_is_served_from_where_it_was_cut),
         T(ticks_wait_while_a_receiving_worker_is_behind),
         T(strangers_and_readers_may_not_write),
+        T(a_reader_may_repeat_what_is_known_and_is_sent_what_it_lacks),
+        T(an_admin_mutes_and_the_muted_still_read),
+        T(an_admin_kicks_and_bans_for_a_while),
+        T(rights_that_shrink_hold_at_once),
         T(rooms_are_made_by_writers_and_counted),
         T(a_full_room_refuses_one_more_but_not_a_member),
         T(a_room_that_never_held_anything_is_forgotten),
@@ -552,6 +661,7 @@ int main(void) {
         T(one_that_returns_at_its_old_clock_is_seen_again),
         T(the_silent_are_removed_after_their_time),
         T(a_joiner_sees_the_others_and_not_itself),
+        T(a_stamp_says_who_somebody_is_whatever_they_say),
         T(malformed_presence_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

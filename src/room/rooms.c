@@ -66,6 +66,8 @@ static void refuse(struct rooms *rs, struct msg *m, enum err err, const char *de
     }
     if (m->kind == MSG_REPAIR) {
         mem_free(m->repair.clocks);
+    } else if (m->kind == MSG_JOIN) {
+        identity_unref(m->join.who);
     }
     m->payload = frame_unref(m->payload);
     m->extra = frame_unref(m->extra);

@@ -21,6 +21,7 @@ struct rooms_options {
     size_t max_rooms; /* on this worker */
     size_t room_cap;  /* members of one room */
     bool auto_create;
+    bool stamp_presence; /* entries carry the user of the token, whatever they say */
     unsigned presence_hz;
     uint64_t presence_ttl_ms;
 };
