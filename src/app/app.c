@@ -23,6 +23,10 @@ struct app {
 
 static void fill_rpc(struct rpc *r, const struct conf *c) {
     r->dev = c->dev;
+    r->workspaces = c->workspaces;
+    r->auth_timeout_ms = c->auth_timeout_ms;
+    r->token_grace_ms = c->token_grace_ms;
+    r->authz = c->authz_url != NULL;
     r->limits = (struct wire_limits){.update_bytes = c->max_update_bytes,
                                      .awareness_bytes = c->max_awareness_bytes,
                                      .sync_bytes = c->max_sync_bytes,
@@ -64,12 +68,72 @@ static struct gateway_options gateway_options(struct app *a, const struct conf *
     o.rooms = (struct rooms_options){.max_rooms = (c->max_rooms + c->workers - 1) / c->workers,
                                      .room_cap = c->room_cap,
                                      .auto_create = c->room_auto_create,
+                                     .stamp_presence = !c->dev && c->presence_identity == 0,
                                      .presence_hz = c->presence_hz,
                                      .presence_ttl_ms = CAPS_PRESENCE_TTL_MS};
     return o;
 }
 
 /* ---- telling people ---- */
+
+/* ---- what guards the door ---- */
+
+/* NULL with `why` empty when there is nothing to check tokens with, which only development mode
+ * allows. */
+static struct access *open_access(struct rpc *r, const struct conf *c, char *why,
+                                  size_t why_bytes) {
+    if (!c->jwt_secret && !c->jwks_file && !c->jwks_url) {
+        return NULL;
+    }
+    struct access_options o = {.jwt_secret = c->jwt_secret,
+                               .jwks_file = c->jwks_file,
+                               .jwks_url = c->jwks_url,
+                               .issuer = c->jwt_issuer,
+                               .audience = c->jwt_audience,
+                               .revocation_file = c->revocation_file,
+                               .authz_url = c->authz_url,
+                               .leeway_s = CAPS_LEEWAY_S,
+                               .authz_cache_ms = CAPS_AUTHZ_AGAIN_MS,
+                               .done = rpc_checked,
+                               .done_ctx = r};
+    return access_open(&o, why, why_bytes);
+}
+
+static struct buckets *open_buckets(const struct conf *c) {
+    struct bucket_options o = {0};
+    o.limits[BUCKET_CONNECTION].points = c->connections_per_address;
+    return c->dev ? NULL : buckets_new(&o);
+}
+
+static bool open_door(struct rpc *r, const struct conf *c, char *why, size_t why_bytes) {
+    r->access = open_access(r, c, why, why_bytes);
+    if (!r->access && why[0]) {
+        return false;
+    }
+    r->buckets = open_buckets(c);
+    return origin_list_new(c->allowed_origins, &r->origins, why, why_bytes) == ERR_OK &&
+           host_list_new(c->allowed_hosts, c->host, &r->hosts, why, why_bytes) == ERR_OK &&
+           audit_open(c->audit_file, &r->audit, why, why_bytes) == ERR_OK;
+}
+
+static void close_door(struct rpc *r) {
+    access_free(r->access);
+    buckets_free(r->buckets);
+    origin_list_free(r->origins);
+    host_list_free(r->hosts);
+    audit_close(r->audit);
+}
+
+static void on_reload(void *ctx) {
+    struct rpc *r = ctx;
+    char why[300] = "";
+    if (r->access) {
+        access_reload(r->access);
+    }
+    if (audit_reopen(r->audit, why, sizeof why) != ERR_OK) {
+        log_error("AUDIT-LOST", log_text("detail", why));
+    }
+}
 
 static void announce(const struct app *a, const struct conf *c) {
     bool v6 = strchr(c->host, ':') != NULL;
@@ -81,8 +145,8 @@ static void announce(const struct app *a, const struct conf *c) {
              log_u64("workers", c->workers));
     if (c->dev) {
         log_warn("DEV-MODE",
-                 log_str("detail", slice_str("no tokens are checked: everybody who reaches this "
-                                             "port is an anonymous writer")));
+                 log_text("detail", "who brings no token is an anonymous writer, and there are no "
+                                    "rates"));
     }
     size_t at = 0;
     for (const char *name; (name = conf_inert(c, &at)) != NULL;) {
@@ -99,16 +163,26 @@ int app_run(const struct conf *c) {
     fill_rpc(&a->rpc, c);
     rpc_ops(&a->rpc, &a->ops);
     a->ops.on_request = page_serve;
+    a->ops.pages = &a->rpc;
+    a->ops.on_reload = on_reload;
+    if (!open_door(&a->rpc, c, why, sizeof why)) {
+        (void)fprintf(stderr, "collabd: %s\n", why);
+        goto out;
+    }
     struct gateway_options o = gateway_options(a, c);
     a->gateway = gateway_open(&o, &a->ops, why, sizeof why);
     if (!a->gateway) {
         (void)fprintf(stderr, "collabd: %s\n", why);
         goto out;
     }
+    a->rpc.gateway = a->gateway;
+    gateway_start(a->gateway);
     announce(a, c);
     gateway_run(a->gateway);
     exit_code = EXIT_SUCCESS;
 out:
+    gateway_stop(a->gateway);
+    close_door(&a->rpc); /* its thread posts to workers' mailboxes, so it ends before they do */
     gateway_free(a->gateway);
     if (exit_code == EXIT_SUCCESS) {
         log_info("STOP", log_str("result", slice_str("ok")));

@@ -121,14 +121,14 @@ static bool check_values(const struct conf_box *box, struct buf *complaint) {
 
 /* What may not be served as it is configured. */
 static bool check_start(const struct conf_box *box, struct buf *complaint) {
-    if (!box->conf.dev) {
-        buf_put_str(
-            complaint,
-            "this version does not check tokens yet, so it serves only in development mode on "
-            "a loopback address. Start it with --dev (or COLLAB_DEV=true).\n");
+    const struct conf *c = &box->conf;
+    if (!c->dev && !c->jwt_secret && !c->jwks_file && !c->jwks_url) {
+        buf_put_str(complaint,
+                    "there is nothing to check tokens with: set JWT_SECRET, JWKS_FILE or "
+                    "JWKS_URL, or try it out with --dev on a loopback address.\n");
         return false;
     }
-    if (!is_loopback(box->conf.host)) {
+    if (c->dev && !is_loopback(box->conf.host)) {
         blame(complaint, box, OPT_host);
         buf_put_str(complaint,
                     ": with --dev everybody who can connect may write, so the address must be "

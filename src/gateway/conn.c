@@ -43,6 +43,7 @@ struct conn {
 
     struct list_node dirty;
     struct list_node dead;
+    char host[48];
     char peer[64];
 };
 
@@ -214,7 +215,7 @@ static void on_head(struct conn *c, const struct http_request *req) {
         r.status = 404;
         buf_put_str(&r.body, "only /metrics is served on this address\n");
     } else {
-        ops(c)->on_request(c->worker->parent, req, &r);
+        ops(c)->on_request(ops(c)->pages, c->worker->parent, req, &r);
     }
     respond(c, &r, "");
     buf_fini(&r.body);
@@ -545,7 +546,10 @@ void conn_sweep(struct conn *c, uint64_t now_ms) {
         }
         break;
     case CONN_OPEN:
-        sweep_open(c, now_ms);
+        ops(c)->on_sweep(c->session);
+        if (c->state == CONN_OPEN) {
+            sweep_open(c, now_ms);
+        }
         break;
     case CONN_FLUSHING:
     case CONN_CLOSING:
@@ -609,15 +613,15 @@ void *conn_stream(struct conn *c) {
 static void read_peer(struct conn *c) {
     struct sockaddr_storage a = {0};
     int n = (int)sizeof a;
-    char host[48] = "?";
     unsigned port = 0;
+    (void)snprintf(c->host, sizeof c->host, "?");
     if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&a, &n) == 0) {
         const struct sockaddr *sa = (const struct sockaddr *)&a;
-        (void)uv_ip_name(sa, host, sizeof host);
+        (void)uv_ip_name(sa, c->host, sizeof c->host);
         port = ntohs(sa->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)sa)->sin6_port
                                                : ((const struct sockaddr_in *)sa)->sin_port);
     }
-    (void)snprintf(c->peer, sizeof c->peer, "%s:%u", host, port);
+    (void)snprintf(c->peer, sizeof c->peer, "%s:%u", c->host, port);
 }
 
 bool conn_start(struct conn *c, bool pages_only) {
@@ -649,6 +653,10 @@ uint64_t conn_now_ms(const struct conn *c) {
 
 const char *conn_peer(const struct conn *c) {
     return c->peer;
+}
+
+const char *conn_host(const struct conn *c) {
+    return c->host;
 }
 
 unsigned conn_worker_count(const struct conn *c) {

@@ -30,8 +30,10 @@ struct buf *conn_scratch(struct conn *);
 /* Memory for the message being handled, this worker's; whoever handles it resets it. */
 struct arena *conn_arena(struct conn *);
 uint64_t conn_now_ms(const struct conn *);
-/* The peer's address, numbers only, and its port. */
+/* The peer's address and port, for logs. */
 const char *conn_peer(const struct conn *);
+/* The peer's address alone, numbers only. */
+const char *conn_host(const struct conn *);
 unsigned conn_worker_count(const struct conn *);
 
 /* Queues and takes the item; it leaves at the end of this turn of the loop. True when the outbox is

@@ -107,6 +107,13 @@ static void on_signal(uv_signal_t *s, int number) {
     post_all(g, MSG_DRAIN);
 }
 
+static void on_sighup(uv_signal_t *s, int number) {
+    struct gateway *g = s->data;
+    (void)number;
+    log_info("RELOAD");
+    g->ops.on_reload(g->ops.ctx);
+}
+
 static void on_worker_drained(uv_async_t *a) {
     struct gateway *g = a->data;
     /* acquire: pairs with the worker's report */
@@ -124,14 +131,16 @@ static void open_main_loop(struct gateway *g) {
     must(uv_loop_init(&g->loop) == 0);
     must(uv_signal_init(&g->loop, &g->sigterm) == 0);
     must(uv_signal_init(&g->loop, &g->sigint) == 0);
+    must(uv_signal_init(&g->loop, &g->sighup) == 0);
     must(uv_timer_init(&g->loop, &g->deadline) == 0);
     must(uv_timer_init(&g->loop, &g->housekeeping) == 0);
     must(uv_async_init(&g->loop, &g->wake, on_worker_drained) == 0);
-    g->sigterm.data = g->sigint.data = g->deadline.data = g->wake.data = g;
+    g->sigterm.data = g->sigint.data = g->sighup.data = g->deadline.data = g->wake.data = g;
     (void)uv_timer_start(&g->housekeeping, on_housekeeping, CAPS_HOUSEKEEPING_MS,
                          CAPS_HOUSEKEEPING_MS);
     (void)uv_signal_start(&g->sigterm, on_signal, SIGTERM);
     (void)uv_signal_start(&g->sigint, on_signal, SIGINT);
+    (void)uv_signal_start(&g->sighup, on_sighup, SIGHUP);
     g->loop_open = true;
 }
 
@@ -142,7 +151,7 @@ void gateway_run(struct gateway *g) {
 
 /* ---- life ---- */
 
-static bool start_worker(struct gateway *g, unsigned i, char *why, size_t why_bytes) {
+static bool open_worker(struct gateway *g, unsigned i, char *why, size_t why_bytes) {
     int fd = open_socket(g->o.host, g->port, true, why, why_bytes);
     if (fd < 0) {
         return false;
@@ -178,22 +187,25 @@ struct gateway *gateway_open(const struct gateway_options *o, const struct gatew
     g->port = o->port;
     g->workers = mem_new(o->workers * sizeof *g->workers);
     open_main_loop(g);
-    unsigned opened = 0;
-    while (opened < o->workers && start_worker(g, opened, why, why_bytes)) {
-        opened++;
+    while (g->opened < o->workers && open_worker(g, g->opened, why, why_bytes)) {
+        g->opened++;
     }
-    if (opened < o->workers) {
-        while (opened) {
-            worker_fini(&g->workers[--opened]);
-        }
+    if (g->opened < o->workers) {
         gateway_free(g);
         return NULL;
     }
-    for (; g->started < o->workers; g->started++) {
+    return g;
+}
+
+void gateway_start(struct gateway *g) {
+    for (; g->started < g->o.workers; g->started++) {
         struct worker *w = &g->workers[g->started];
         must(uv_thread_create(&w->thread, worker_run, w) == 0);
     }
-    return g;
+}
+
+void gateway_post(struct gateway *g, struct msg *m) {
+    mailbox_post(g->workers[conn_worker(m->conn)].inbox, m);
 }
 
 static void close_handle(uv_handle_t *h, void *arg) {
@@ -201,14 +213,18 @@ static void close_handle(uv_handle_t *h, void *arg) {
     uv_close(h, NULL);
 }
 
+void gateway_stop(struct gateway *g) {
+    while (g && g->started) {
+        (void)uv_thread_join(&g->workers[--g->started].thread);
+    }
+}
+
 void gateway_free(struct gateway *g) {
     if (!g) {
         return;
     }
-    for (unsigned i = 0; i < g->started; i++) {
-        (void)uv_thread_join(&g->workers[i].thread);
-    }
-    for (unsigned i = 0; i < g->started; i++) {
+    gateway_stop(g);
+    for (unsigned i = 0; i < g->opened; i++) {
         worker_fini(&g->workers[i]);
     }
     if (g->loop_open) {

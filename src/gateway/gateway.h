@@ -32,7 +32,9 @@ struct upgrade {
 
 struct gateway_ops {
     /* A request that asks for a page. */
-    void (*on_request)(const struct gateway *, const struct http_request *, struct http_response *);
+    void *pages;
+    void (*on_request)(void *pages, const struct gateway *, const struct http_request *,
+                       struct http_response *);
     void *ctx; /* of the operations that follow */
     /* Does this path speak WebSocket at all? */
     bool (*is_socket)(void *ctx, const struct http_request *);
@@ -48,6 +50,10 @@ struct gateway_ops {
     void (*on_drained)(void *session);
     /* The server is going down: finish what is under way, then close. */
     void (*on_drain)(void *session);
+    /* About once a second. */
+    void (*on_sweep)(void *session);
+    /* SIGHUP, on the main thread. */
+    void (*on_reload)(void *ctx);
     /* The connection has gone. Frees the session. */
     void (*on_close)(void *session);
     struct hub_ops hub;
@@ -69,16 +75,22 @@ struct gateway_options {
     struct rooms_options rooms; /* worker, post and behind are filled in here */
 };
 
-/* Binds and starts the workers. On failure returns NULL and fills `why` with a sentence that names
+/* Binds. On failure returns NULL and fills `why` with a sentence that names
  * the address and the fix. */
 struct gateway *gateway_open(const struct gateway_options *, const struct gateway_ops *, char *why,
                              size_t why_bytes);
+/* Starts the workers: from now on connections are served. */
+void gateway_start(struct gateway *);
+/* Hands a message to the worker of its connection and takes it. Any thread. */
+void gateway_post(struct gateway *, struct msg *);
 /* The port that it listens on. */
 unsigned gateway_port(const struct gateway *);
 /* Runs until SIGTERM or SIGINT, then drains: no new connections, what is under way is answered,
  * connections are closed with 1013, at most drain_ms; a second signal cuts that short. Blocks. */
 void gateway_run(struct gateway *);
-/* Joins the threads and frees everything; NULL is a no-op. */
+/* Waits until no worker runs any more; messages may still be posted, to nobody. NULL is a no-op. */
+void gateway_stop(struct gateway *);
+/* Stops, and frees everything; NULL is a no-op. */
 void gateway_free(struct gateway *);
 /* Whether it drains. Any thread. */
 bool gateway_draining(const struct gateway *);

@@ -299,6 +299,7 @@ const char *http_status_text(unsigned status) {
         {101, "Switching Protocols"},
         {200, "OK"},
         {400, "Bad Request"},
+        {401, "Unauthorized"},
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},

@@ -10,7 +10,8 @@ struct gateway {
     struct gateway_ops ops;
     unsigned port;
     struct worker *workers;
-    unsigned started;
+    unsigned opened;  /* workers that have their sockets */
+    unsigned started; /* those that run */
 
     /* any thread, atomic */
     atomic_bool draining;
@@ -21,9 +22,10 @@ struct gateway {
     uv_loop_t loop;
     uv_signal_t sigterm;
     uv_signal_t sigint;
+    uv_signal_t sighup;
     uv_timer_t deadline;
     uv_timer_t housekeeping; /* totals of suppressed log lines */
-    uv_async_t wake; /* any thread: a worker has drained */
+    uv_async_t wake;         /* any thread: a worker has drained */
     bool loop_open;
 };
 

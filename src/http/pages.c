@@ -1,6 +1,8 @@
 #include "http/pages.h"
 
+#include "http/ws_token.h"
 #include "observe/metrics.h"
+#include "rpc/rpc.h"
 
 typedef void (*page_fn)(const struct gateway *, struct http_response *);
 
@@ -54,8 +56,19 @@ static const struct {
     {"/collab/health", on_health},
 };
 
-void page_serve(const struct gateway *g, const struct http_request *req,
+void page_serve(void *rpc, const struct gateway *g, const struct http_request *req,
                 struct http_response *ret) {
+    const char *reason = NULL;
+    ret->status = rpc_border(rpc, req, &reason);
+    if (ret->status) {
+        buf_printf(&ret->body, "%s\n", reason);
+        return;
+    }
+    ret->status = 200;
+    if (slice_is(req->path, "/collab/ws-token")) {
+        page_ws_token(rpc, req, ret);
+        return;
+    }
     const size_t n = sizeof pages / sizeof *pages;
     for (size_t i = 0; i < n; i++) {
         if (slice_is(req->path, pages[i].path)) {

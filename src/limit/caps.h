@@ -71,6 +71,21 @@
  * node, as only those count that were used within the last minute. */
 #define CAPS_BUCKET_KEYS 65536
 
+/* A token in a header or a query: libjose and every proxy take less. */
+#define CAPS_TOKEN_BYTES (16 * CAPS_KIB)
+/* The longest that the refusal of a bad token is held back from an address that keeps trying. */
+#define CAPS_PARK_MS 10000
+/* How far the clocks of those who make tokens may be off. */
+#define CAPS_LEEWAY_S 30
+/* Option. No token: so long to subscribe with one. */
+#define CAPS_AUTH_TIMEOUT_MS 30000
+/* Option. An expired token: so long to bring a fresh one. */
+#define CAPS_TOKEN_GRACE_MS 30000
+/* How often rights given by AUTHZ_URL are asked for again on an open connection. */
+#define CAPS_AUTHZ_AGAIN_MS 30000
+/* Refusals for rate in quick succession after which reading pauses: who waits as told has one. */
+#define CAPS_FLOOD_REFUSALS 20
+
 /* What one node may hold. */
 
 /* Option. A warning is logged over the soft number; joins are refused at the hard one. */
@@ -78,7 +93,8 @@
 #define CAPS_ROOM_HARD 500
 /* Option. 5,000 idle connections cost some 50 MB, mostly in the kernel. */
 #define CAPS_CONNECTIONS 5000
-/* Bans and mutes of one room: more is not order in a room but a matter for whoever gives out tokens. */
+/* Bans and mutes of one room: more is not order in a room but a matter for whoever gives out
+ * tokens. */
 #define CAPS_SANCTIONS 256
 /* Option. As many rooms as connections: one document a person is the usual case. */
 #define CAPS_ROOMS 5000

@@ -173,6 +173,16 @@ void hub_send(struct hub *h, struct subscription *s, enum event_kind kind, struc
     out_event_fini(&e);
 }
 
+void hub_send_closed(struct hub *h, struct subscription *s, int code, const char *message) {
+    struct event ev = event_of(s->room, EVENT_CLOSED, NULL, 0);
+    ev.code = code;
+    ev.message = message;
+    struct out_event e;
+    out_event_init(&e, dialect_get(s->out), &ev, &h->scratch);
+    push(h, s, &e, OUT_CONTROL, NULL);
+    out_event_fini(&e);
+}
+
 void hub_fanout(struct hub *h, const struct msg *m) {
     struct hub_room *r = map_find(&h->rooms, frame_slice(m->room));
     if (!r) {

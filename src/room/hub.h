@@ -69,6 +69,8 @@ void hub_attach(struct hub *, struct subscription *, uint32_t channel);
 /* Queues one event for this receiver alone. OUT_UPDATE and OUT_PRESENCE count as of the room. */
 void hub_send(struct hub *, struct subscription *, enum event_kind, struct frame *payload,
               uint64_t version, enum out_class);
+/* Queues word that the room is closed for this receiver. */
+void hub_send_closed(struct hub *, struct subscription *, int code, const char *message);
 /* Queues what a room sends to all. Does not take the message. */
 void hub_fanout(struct hub *, const struct msg *);
 /* Cuts the receiver off. */

@@ -49,6 +49,9 @@ enum msg_kind {
     MSG_FANOUT,   /* to all members on this worker but `except`; payload; presence or update */
     MSG_CLOSED,   /* this connection is in the room no longer: err, detail */
 
+    /* access thread -> connection's worker */
+    MSG_CHECKED, /* a token or a role has been checked: err, detail, checked */
+
     /* app -> every worker */
     MSG_DRAIN, /* close the listeners and, when answered, the connections */
     MSG_STOP,  /* leave the loop */
@@ -95,6 +98,11 @@ struct msg {
             struct member_info *members; /* info, for admins */
             size_t members_count;
         } answer;
+        struct {
+            struct identity *who; /* counted, or NULL */
+            enum role role;
+            const char *why; /* static; when err */
+        } checked;
         struct {
             bool on;          /* mute: false lifts it */
             uint64_t seconds; /* how long; kick: 0 is no ban, mute: 0 is until lifted */

@@ -424,6 +424,8 @@ static void on_info(struct room *r, struct msg *m) {
         list[n].role = who->role;
         list[n].who = identity_ref(who->who);
     }
+    const struct member *asks = map_find_u64(&r->members, m->conn);
+    m->answer.role = asks->role;
     m->answer.members = list;
     m->answer.members_count = n;
     m->answer.readers = count[ROLE_READ];

@@ -25,13 +25,14 @@ struct session {
     enum dialect_id out; /* for events; answers follow their request */
     bool binary_agreed;  /* mcp-binary was negotiated */
     bool mux;            /* has used the long form, or more than one room */
-    char user_id[64];
+    struct auth auth;
     char session_id[CAPS_LABEL_BYTES];
     char default_room[CAPS_ROOM_NAME_BYTES];
     size_t default_room_bytes;
 
-    struct subscription **subs;
-    size_t subs_count;
+    struct place **places;
+    size_t places_count;
+    uint32_t places_made;
 
     struct request *requests;
     uint32_t requests_cap;
@@ -44,6 +45,9 @@ struct session {
     bool in_batch;     /* decoding one */
     size_t batch_open; /* its requests not yet answered */
     struct buf batch;  /* its answers so far */
+
+    unsigned floods;           /* refusals for rate, less one a second */
+    uint64_t flooded_until_ms; /* reading pauses until then */
 
     bool full;     /* the outbox went over its mark and has not drained */
     bool draining; /* the server is going down: close once nothing is under way */
@@ -60,7 +64,24 @@ struct conn *session_conn(struct session *s) {
 }
 
 const char *session_user(const struct session *s) {
-    return s->user_id;
+    return s->auth.who ? identity_user(s->auth.who) : "";
+}
+
+struct auth *session_auth(struct session *s) {
+    return &s->auth;
+}
+
+void session_audit(struct session *s, enum audit_event event, slice room, enum role role,
+                   const char *by, const char *reason) {
+    struct audit_entry e = {.user = session_user(s),
+                            .session = s->session_id,
+                            .peer = conn_peer(s->conn),
+                            .room = room,
+                            .role = role == ROLE_NONE ? NULL : role_name(role),
+                            .by = by,
+                            .reason = reason,
+                            .connection = conn_get_id(s->conn)};
+    audit_write(s->rpc->audit, event, &e);
 }
 
 slice session_default_room(const struct session *s) {
@@ -78,10 +99,17 @@ static void breathe(struct session *s) {
         if (s->in_flight == 0) {
             conn_close(s->conn, 1013, "the server is going down");
         }
-    } else if (s->in_flight >= CAPS_IN_FLIGHT || s->full) {
+    } else if (s->in_flight >= CAPS_IN_FLIGHT || s->full || s->flooded_until_ms ||
+               s->auth.state == AUTH_CHECKING || s->auth.state == AUTH_REFUSED) {
         conn_pause(s->conn);
     } else {
         conn_resume(s->conn);
+    }
+}
+
+void session_flooded(struct session *s, uint64_t retry_after_ms) {
+    if (++s->floods > CAPS_FLOOD_REFUSALS) {
+        s->flooded_until_ms = conn_now_ms(s->conn) + retry_after_ms;
     }
 }
 
@@ -190,13 +218,13 @@ static void log_answer(const struct session *s, const struct request *q, const s
     if (r->err == ERR_OK) {
         log_debug("REQUEST", log_str("method", slice_str(op_name(q->op))),
                   log_str("roomId", frame_slice(q->room)), log_u64("seq", q->seq),
-                  log_str("userId", slice_str(s->user_id)),
+                  log_text("userId", session_user(s)),
                   log_u64("connectionId", conn_get_id(s->conn)), took,
                   log_str("result", slice_str("ok")));
     } else {
         log_limited(LOG_INFO, "REFUSED", log_str("method", slice_str(op_name(q->op))),
                     log_str("roomId", frame_slice(q->room)), log_u64("seq", q->seq),
-                    log_str("userId", slice_str(s->user_id)),
+                    log_text("userId", session_user(s)),
                     log_u64("connectionId", conn_get_id(s->conn)), took, log_err("errCode", r->err),
                     log_str("result", slice_str(r->detail ? r->detail : "")));
     }
@@ -205,6 +233,7 @@ static void log_answer(const struct session *s, const struct request *q, const s
 static void end_request(struct session *s, struct request *q) {
     frame_unref(q->id);
     frame_unref(q->room);
+    frame_unref(q->subject);
     *q = (struct request){0};
     s->in_flight--;
 }
@@ -265,6 +294,7 @@ uint32_t session_request(struct session *s, const struct intent *in) {
         .has_seq = INTENT_HAS(in, SEQ),
         .batched = s->in_batch,
         .room = in->room_id.n ? frame_copy(in->room_id) : NULL,
+        .subject = in->user_id.n ? frame_copy(in->user_id) : NULL,
         .start_ns = clock_mono_ns(),
     };
     s->in_flight++;
@@ -284,43 +314,52 @@ void session_post(struct session *s, struct msg *m) {
 
 /* ---- rooms ---- */
 
-struct subscription *session_nth(struct session *s, size_t n) {
-    return n < s->subs_count ? s->subs[n] : NULL;
+struct place *session_nth(struct session *s, size_t n) {
+    return n < s->places_count ? s->places[n] : NULL;
 }
 
 size_t session_rooms(const struct session *s) {
-    return s->subs_count;
+    return s->places_count;
 }
 
-struct subscription *session_find(struct session *s, slice room_id) {
-    for (size_t i = 0; i < s->subs_count; i++) {
-        if (slice_eq(frame_slice(s->subs[i]->name), room_id)) {
-            return s->subs[i];
+struct place *session_find(struct session *s, slice room_id) {
+    for (size_t i = 0; i < s->places_count; i++) {
+        if (slice_eq(frame_slice(s->places[i]->sub.name), room_id)) {
+            return s->places[i];
         }
     }
     return NULL;
 }
 
-struct subscription *session_find_channel(struct session *s, uint32_t channel) {
-    for (size_t i = 0; i < s->subs_count; i++) {
-        if (hub_channel(s->subs[i]) == channel) {
-            return s->subs[i];
+struct place *session_find_channel(struct session *s, uint32_t channel) {
+    for (size_t i = 0; i < s->places_count; i++) {
+        if (channel && hub_channel(&s->places[i]->sub) == channel) {
+            return s->places[i];
         }
     }
     return NULL;
 }
 
-struct subscription *session_only(struct session *s) {
-    return s->subs_count == 1 ? s->subs[0] : NULL;
+struct place *session_find_number(struct session *s, uint32_t number) {
+    for (size_t i = 0; i < s->places_count; i++) {
+        if (s->places[i]->number == number) {
+            return s->places[i];
+        }
+    }
+    return NULL;
+}
+
+struct place *session_only(struct session *s) {
+    return s->places_count == 1 ? s->places[0] : NULL;
 }
 
 static void choose_events(struct session *s) {
     if (s->out == DIALECT_BINARY || s->out == DIALECT_MUX) {
-        s->mux |= s->subs_count > 1;
+        s->mux |= s->places_count > 1;
         s->out = s->mux ? DIALECT_MUX : DIALECT_BINARY;
     }
-    for (size_t i = 0; i < s->subs_count; i++) {
-        s->subs[i]->out = s->out;
+    for (size_t i = 0; i < s->places_count; i++) {
+        s->places[i]->sub.out = s->out;
     }
 }
 
@@ -332,15 +371,18 @@ void session_reads_binary(struct session *s, bool mux) {
     }
 }
 
-struct subscription *session_add(struct session *s, slice room_id) {
+struct place *session_add(struct session *s, slice room_id) {
     struct frame *name = frame_copy(room_id);
-    struct subscription *sub = NEW(struct subscription);
-    sub_init(sub, s, conn_get_id(s->conn), name, s->out);
+    struct place *p = NEW(struct place);
+    sub_init(&p->sub, s, conn_get_id(s->conn), name, s->out);
     frame_unref(name);
-    s->subs = mem_resize(s->subs, (s->subs_count + 1) * sizeof *s->subs);
-    s->subs[s->subs_count++] = sub;
+    list_init(&p->waiting);
+    p->req = REQ_NONE;
+    p->number = ++s->places_made;
+    s->places = mem_resize(s->places, (s->places_count + 1) * sizeof *s->places);
+    s->places[s->places_count++] = p;
     choose_events(s);
-    return sub;
+    return p;
 }
 
 static void ignore_dropped(void *ctx, const struct out_item *it) {
@@ -348,16 +390,32 @@ static void ignore_dropped(void *ctx, const struct out_item *it) {
     (void)it;
 }
 
-void session_remove(struct session *s, struct subscription *sub) {
-    conn_drop(s->conn, sub, ignore_dropped, NULL);
-    for (size_t i = 0; i < s->subs_count; i++) {
-        if (s->subs[i] == sub) {
-            s->subs[i] = s->subs[--s->subs_count];
+/* Ends a place without a word. */
+static void place_free(struct session *s, struct place *p) {
+    conn_drop(s->conn, &p->sub, ignore_dropped, NULL);
+    for (struct list_node *node; (node = list_shift(&p->waiting)) != NULL;) {
+        msg_free(LIST_ITEM(node, struct msg, node));
+    }
+    frame_unref(p->state_vector);
+    sub_fini(conn_hub(s->conn), &p->sub);
+    mem_free(p);
+}
+
+void session_remove(struct session *s, struct place *p) {
+    for (size_t i = 0; i < s->places_count; i++) {
+        if (s->places[i] == p) {
+            s->places[i] = s->places[--s->places_count];
             break;
         }
     }
-    sub_fini(conn_hub(s->conn), sub);
-    mem_free(sub);
+    for (struct list_node *node; (node = list_shift(&p->waiting)) != NULL;) {
+        struct msg *m = LIST_ITEM(node, struct msg, node);
+        if (m->req != REQ_NONE) {
+            session_refuse(s, m->req, ERR_FORBIDDEN, "not subscribed to this room");
+        }
+        msg_free(m);
+    }
+    place_free(s, p);
 }
 
 /* ---- messages ---- */
@@ -388,8 +446,48 @@ static void on_message(void *session, bool text, slice message) {
     breathe(s);
 }
 
+/* The upgrade's token has been judged, or there was none. */
+static void on_auth(struct session *s) {
+    if (s->auth.state == AUTH_REFUSED) {
+        session_audit(s, AUDIT_REFUSED, (slice){0}, ROLE_NONE, NULL, s->auth.reason);
+        if (conn_now_ms(s->conn) >= s->auth.close_ms) {
+            conn_close(s->conn, 1008, s->auth.reason);
+        }
+    } else if (s->auth.state == AUTH_KNOWN && session_is_plain(s) && s->default_room_bytes &&
+               !session_rooms(s)) {
+        methods_attach(s, session_default_room(s));
+    }
+}
+
+static void on_sweep(void *session) {
+    struct session *s = session;
+    uint64_t now_ms = conn_now_ms(s->conn);
+    const char *reason = auth_sweep(&s->auth, s->rpc, now_ms);
+    if (reason) {
+        enum audit_event e = s->auth.state == AUTH_KNOWN ? AUDIT_REVOKED : AUDIT_CLOSED;
+        session_audit(s, e, (slice){0}, ROLE_NONE, NULL, reason);
+        conn_close(s->conn, 1008, reason);
+        return;
+    }
+    s->floods -= s->floods > 0;
+    if (s->flooded_until_ms && now_ms >= s->flooded_until_ms) {
+        s->flooded_until_ms = 0;
+    }
+    methods_sweep(s);
+    breathe(s);
+}
+
 static void on_mail(void *session, struct msg *m) {
-    methods_mail(session, m);
+    struct session *s = session;
+    if (m->kind == MSG_CHECKED && m->req == REQ_UPGRADE) {
+        struct access_answer answer = {
+            .err = m->err, .detail = m->checked.why, .identity = m->checked.who};
+        m->checked.who = NULL;
+        auth_checked(&s->auth, s->rpc, s->conn, &answer);
+        on_auth(s);
+    } else {
+        methods_mail(s, m);
+    }
     breathe(session); /* last: it may handle further messages */
 }
 
@@ -399,18 +497,17 @@ static void on_open(void *session) {
                 log_str("dialect", slice_str(s->in->name)),
                 log_str("peer", slice_str(conn_peer(s->conn))),
                 log_str("sessionId", slice_str(s->session_id)));
-    if (session_is_plain(s) && s->default_room_bytes) {
-        methods_attach(s, session_default_room(s));
-    }
+    on_auth(s);
+    breathe(s);
 }
 
 static void on_drained(void *session) {
     struct session *s = session;
     s->full = false;
-    for (size_t i = 0; i < s->subs_count; i++) {
-        if (s->subs[i]->state == SUB_CUT) {
+    for (size_t i = 0; i < s->places_count; i++) {
+        if (s->places[i]->sub.state == SUB_CUT) {
             metric_add(METRIC_REPAIRS, 0, 1);
-            session_post(s, hub_ask_repair(s->subs[i]));
+            session_post(s, hub_ask_repair(&s->places[i]->sub));
         }
     }
     breathe(s);
@@ -426,19 +523,23 @@ static void on_drain(void *session) {
 static void on_close(void *session) {
     struct session *s = session;
     log_limited(LOG_INFO, "GONE", log_u64("connectionId", conn_get_id(s->conn)));
-    while (s->subs_count) {
-        struct subscription *sub = s->subs[s->subs_count - 1];
-        struct msg *m = msg_new(MSG_LEAVE);
-        m->room = frame_ref(sub->name);
-        session_post(s, m);
-        session_remove(s, sub);
+    while (s->places_count) {
+        struct place *p = s->places[--s->places_count];
+        if (p->admitted) {
+            struct msg *m = msg_new(MSG_LEAVE);
+            m->room = frame_ref(p->sub.name);
+            session_post(s, m);
+        }
+        place_free(s, p);
     }
+    auth_fini(&s->auth, s->rpc, conn_now_ms(s->conn));
     for (uint32_t i = 0; i < s->requests_cap; i++) {
         frame_unref(s->requests[i].id);
         frame_unref(s->requests[i].room);
+        frame_unref(s->requests[i].subject);
     }
     mem_free(s->requests);
-    mem_free(s->subs);
+    mem_free(s->places);
     mem_free(s->acks);
     buf_fini(&s->batch);
     mem_free(s);
@@ -509,16 +610,33 @@ static void choose_subprotocol(struct session *s, const struct http_request *req
     }
 }
 
+unsigned rpc_border(const struct rpc *r, const struct http_request *req, const char **ret_reason) {
+    slice origin = http_header(req, "Origin");
+    if (r->hosts && !host_allowed(r->hosts, http_header(req, "Host"), r->tls ? 443 : 80)) {
+        *ret_reason = "this server is not called by that name (ALLOWED_HOSTS)";
+        return 403;
+    }
+    if (origin.p && r->origins && !origin_allowed(r->origins, origin)) {
+        *ret_reason = "pages of this origin may not connect (ALLOWED_ORIGINS)";
+        return 403;
+    }
+    return 0;
+}
+
 static void on_upgrade(void *ctx, struct conn *c, const struct http_request *req,
                        struct upgrade *ret) {
     const struct endpoint *e = endpoint_of(req);
+    unsigned refused = rpc_border(ctx, req, &ret->reason);
+    if (refused) {
+        ret->status = refused;
+        return;
+    }
     struct session *s = NEW(struct session);
     s->rpc = ctx;
     s->conn = c;
     s->out = e->dialect;
     s->in = dialect_get(e->dialect);
     buf_init(&s->batch, 0);
-    (void)snprintf(s->user_id, sizeof s->user_id, "anonymous");
     read_session_id(s, req);
     if (e->dialect == DIALECT_JSONRPC) {
         choose_subprotocol(s, req, ret);
@@ -526,6 +644,12 @@ static void on_upgrade(void *ctx, struct conn *c, const struct http_request *req
         mem_free(s);
         ret->status = 400;
         ret->reason = "roomId is not a room name: 1-200 of A-Z a-z 0-9 _ . : / @ -";
+        return;
+    }
+    if (!auth_open(&s->auth, s->rpc, c, req)) {
+        mem_free(s);
+        ret->status = 503;
+        ret->reason = "this address has as many connections as one may have";
         return;
     }
     ret->session = s;
@@ -555,6 +679,19 @@ void rpc_ops(struct rpc *rpc, struct gateway_ops *ret) {
     ret->on_mail = on_mail;
     ret->on_drained = on_drained;
     ret->on_drain = on_drain;
+    ret->on_sweep = on_sweep;
     ret->on_close = on_close;
     ret->hub = (struct hub_ops){.push = hub_push, .drop = hub_drop};
+}
+
+void rpc_checked(void *ctx, uint64_t conn, uint32_t req, const struct access_answer *answer) {
+    struct rpc *r = ctx;
+    struct msg *m = msg_new(MSG_CHECKED);
+    m->conn = conn;
+    m->req = req;
+    m->err = answer->err;
+    m->checked.who = answer->identity;
+    m->checked.role = answer->role;
+    m->checked.why = answer->detail;
+    gateway_post(r->gateway, m);
 }

@@ -14,7 +14,7 @@
 
 #include "gateway/conn.h"
 #include "room/hub.h"
-#include "rpc/rpc.h"
+#include "rpc/auth.h"
 
 struct session;
 
@@ -30,7 +30,21 @@ struct request {
     bool has_seq;
     bool batched; /* its answer belongs into the open batch */
     struct frame *room;
+    struct frame *subject; /* kick and mute: the user it is about; or NULL */
     uint64_t start_ns;
+};
+
+/* A room that the connection is in, joining, or being let into. */
+struct place {
+    struct subscription sub;
+    bool admitted;            /* its join has been posted, or it is in */
+    struct list_node waiting; /* messages for the room that came before that */
+    uint32_t req;             /* the subscribe under way; REQ_NONE */
+    bool asking_token;        /* access is asked about its token, not yet about a role */
+    unsigned capabilities;    /* of that subscribe */
+    struct frame *state_vector;
+    uint64_t asked_ms; /* when AUTHZ_URL was last asked for the role */
+    uint32_t number;   /* for such questions; never used again on this connection */
 };
 
 /* A request of this intent; its index is the `req` of messages about it. */
@@ -42,18 +56,27 @@ void session_answer(struct session *, uint32_t req, struct reply *);
 void session_refuse(struct session *, uint32_t req, enum err, const char *detail);
 
 /* The rooms that this connection is in or joining. */
-struct subscription *session_find(struct session *, slice room_id);
-struct subscription *session_find_channel(struct session *, uint32_t channel);
-struct subscription *session_only(struct session *); /* NULL unless there is exactly one */
+struct place *session_find(struct session *, slice room_id);
+struct place *session_find_channel(struct session *, uint32_t channel);
+struct place *session_find_number(struct session *, uint32_t number);
+struct place *session_only(struct session *); /* NULL unless there is exactly one */
 size_t session_rooms(const struct session *);
-struct subscription *session_add(struct session *, slice room_id);
-/* Stops delivery and forgets it; the room is not told. */
-void session_remove(struct session *, struct subscription *);
+struct place *session_add(struct session *, slice room_id);
+/* Stops delivery and forgets it; the room is not told. What waited for it is refused. */
+void session_remove(struct session *, struct place *);
 /* The n-th, or NULL. */
-struct subscription *session_nth(struct session *, size_t n);
+struct place *session_nth(struct session *, size_t n);
 
 /* Sends a request for a room to its worker and takes it. */
 void session_post(struct session *, struct msg *);
+
+/* Who it is; see auth.h. */
+struct auth *session_auth(struct session *);
+/* A line in the audit about this connection. */
+void session_audit(struct session *, enum audit_event, slice room, enum role, const char *by,
+                   const char *reason);
+/* Requests are refused for their rate: reading pauses when it does not stop. */
+void session_flooded(struct session *, uint64_t retry_after_ms);
 
 /* Was this seq acknowledged on this connection? Then with which version. */
 bool session_acknowledged(const struct session *, uint64_t seq, uint64_t *ret_version);
@@ -63,7 +86,7 @@ void session_reads_binary(struct session *, bool mux);
 
 const struct rpc *session_rpc(const struct session *);
 struct conn *session_conn(struct session *);
-const char *session_user(const struct session *);
+const char *session_user(const struct session *); /* "" while unknown */
 /* The room named in the URL, or an empty slice. */
 slice session_default_room(const struct session *);
 bool session_is_plain(const struct session *);
@@ -71,6 +94,8 @@ bool session_is_plain(const struct session *);
 /* methods.c: handles one intent; answers to those that went to a room come by methods_mail. */
 void methods_handle(struct session *, const struct intent *);
 void methods_mail(struct session *, struct msg *);
+/* About once a second: asks again for rights that AUTHZ_URL gives. */
+void methods_sweep(struct session *);
 /* Joins the room of the URL, where the dialect has no subscribe. */
 void methods_attach(struct session *, slice room_id);
 

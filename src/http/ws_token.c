@@ -1,0 +1,101 @@
+#include "http/ws_token.h"
+
+#include <jansson.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "limit/caps.h"
+
+/* The room from the query or a JSON body; false when there is none that is one. */
+static bool read_room(const struct http_request *req, char *to, size_t *ret_n) {
+    if (http_query(req, "roomId", to, CAPS_ROOM_NAME_BYTES, ret_n)) {
+        return room_name_valid(slice_of(to, *ret_n));
+    }
+    json_t *body = json_loadb((const char *)req->body.p, req->body.n, 0, NULL);
+    const json_t *room = json_object_get(body, "roomId");
+    size_t n = json_string_length(room);
+    bool ok = json_is_string(room) && n <= CAPS_ROOM_NAME_BYTES &&
+              room_name_valid(slice_of(json_string_value(room), n));
+    if (ok) {
+        memcpy(to, json_string_value(room), n);
+        *ret_n = n;
+    }
+    json_decref(body);
+    return ok;
+}
+
+static slice bearer(const struct http_request *req) {
+    slice h = http_header(req, "Authorization");
+    static const char word[] = "Bearer ";
+    const size_t n = sizeof word - 1;
+    bool is = h.n > n && strncasecmp((const char *)h.p, word, n) == 0;
+    return is ? slice_of(h.p + n, h.n - n) : (slice){0};
+}
+
+static void fail(struct http_response *r, unsigned status, const char *why) {
+    r->status = status;
+    buf_clear(&r->body);
+    buf_printf(&r->body, "%s\n", why);
+}
+
+static void put_answer(const struct rpc *r, const struct http_request *req, slice token,
+                       uint64_t expires_s, slice room, struct buf *b) {
+    slice host = http_header(req, "Host");
+    json_t *o = json_pack(
+        "{s:o,s:s%,s:I,s:s%}", "url",
+        json_sprintf("%s://%.*s/collab/ws", r->tls ? "wss" : "ws", SLICE_FMT(host)), "token",
+        token.p, token.n, "expiresAt", (json_int_t)expires_s * 1000, "roomId", room.p, room.n);
+    char *text = json_dumps(o, JSON_COMPACT);
+    if (text) {
+        buf_put_str(b, text);
+        buf_put_u8(b, '\n');
+        free(text); /* ban-ok: jansson hands out what free() releases */
+    }
+    json_decref(o);
+}
+
+static void mint(struct rpc *r, struct identity *who, const struct http_request *req, slice room,
+                 struct http_response *ret) {
+    struct access_answer role = {0};
+    if (!access_role(r->access, who, room, 0, 0, &role) || role.err == ERR_BUSY) {
+        fail(ret, 503, "rights are being asked for; try again in a second");
+        return;
+    }
+    struct buf token;
+    buf_init(&token, 0);
+    uint64_t expires_s = 0;
+    enum err e = access_mint(r->access, who, room, &token, &expires_s);
+    if (e == ERR_OK) {
+        ret->content_type = "application/json";
+        put_answer(r, req, buf_slice(&token), expires_s, room, &ret->body);
+        struct audit_entry entry = {
+            .user = identity_user(who), .session = identity_session(who), .room = room};
+        audit_write(r->audit, AUDIT_MINTED, &entry);
+    } else if (e == ERR_FORBIDDEN) {
+        fail(ret, 403, "no right in this room");
+    } else {
+        fail(ret, 500, "there is no JWT_SECRET to sign with");
+    }
+    buf_fini(&token);
+}
+
+void page_ws_token(struct rpc *r, const struct http_request *req, struct http_response *ret) {
+    char room[CAPS_ROOM_NAME_BYTES];
+    size_t room_bytes = 0;
+    struct access_answer answer = {0};
+    slice token = bearer(req);
+    if (!slice_is(req->method, "POST")) {
+        fail(ret, 405, "a wsToken is asked for with POST");
+    } else if (!r->access || !token.n) {
+        fail(ret, 401, "no token: give one as Authorization: Bearer");
+    } else if (!read_room(req, room, &room_bytes)) {
+        fail(ret, 400, "roomId is missing or is not a room name");
+    } else if (!access_check(r->access, token, 0, 0, &answer) || answer.err == ERR_BUSY) {
+        fail(ret, 503, "keys are being fetched; try again in a second");
+    } else if (answer.err != ERR_OK) {
+        fail(ret, 401, answer.detail);
+    } else {
+        mint(r, answer.identity, req, slice_of(room, room_bytes), ret);
+    }
+    identity_unref(answer.identity);
+}
