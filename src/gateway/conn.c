@@ -96,11 +96,19 @@ static void mark_dirty(struct conn *c) {
     }
 }
 
+/* Takes the item. The clock of a stall starts when something has to wait at all. */
+static void enqueue(struct conn *c, struct out_item *it) {
+    if (!c->outbox.count) {
+        c->moved_ms = c->worker->now_ms;
+    }
+    outbox_push(&c->outbox, it);
+    mark_dirty(c);
+}
+
 /* Queues bytes of our own making: handshakes, control frames. */
 static void push_bytes(struct conn *c, slice bytes) {
     struct out_item it = {.frame = frame_copy(bytes), .class = OUT_CONTROL};
-    outbox_push(&c->outbox, &it);
-    mark_dirty(c);
+    enqueue(c, &it);
 }
 
 static void push_control(struct conn *c, enum ws_op op, slice payload) {
@@ -471,11 +479,7 @@ bool conn_push(struct conn *c, struct out_item *it) {
         out_item_fini(it);
         return false;
     }
-    if (!c->outbox.count) {
-        c->moved_ms = c->worker->now_ms;
-    }
-    outbox_push(&c->outbox, it);
-    mark_dirty(c);
+    enqueue(c, it);
     return c->outbox.bytes > options(c)->outbox_bytes ||
            c->outbox.count > options(c)->outbox_frames;
 }
