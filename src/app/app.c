@@ -27,6 +27,7 @@ static void fill_rpc(struct rpc *r, const struct conf *c) {
     r->auth_timeout_ms = c->auth_timeout_ms;
     r->token_grace_ms = c->token_grace_ms;
     r->authz = c->authz_url != NULL;
+    r->tls = c->tls_cert != NULL;
     r->limits = (struct wire_limits){.update_bytes = c->max_update_bytes,
                                      .awareness_bytes = c->max_awareness_bytes,
                                      .sync_bytes = c->max_sync_bytes,
@@ -53,6 +54,8 @@ static void split_address(const char *addr, char *host, size_t host_bytes, unsig
 static struct gateway_options gateway_options(struct app *a, const struct conf *c) {
     struct gateway_options o = {.host = c->host,
                                 .port = c->port,
+                                .tls_cert = c->tls_cert,
+                                .tls_key = c->tls_key,
                                 .workers = c->workers,
                                 .max_frame_bytes = c->max_frame_bytes,
                                 .max_connections = c->max_connections,
@@ -138,8 +141,8 @@ static void on_reload(void *ctx) {
 static void announce(const struct app *a, const struct conf *c) {
     bool v6 = strchr(c->host, ':') != NULL;
     unsigned port = gateway_port(a->gateway);
-    (void)printf("collabd listening on http://%s%s%s:%u\n", v6 ? "[" : "", c->host, v6 ? "]" : "",
-                 port);
+    (void)printf("collabd listening on %s://%s%s%s:%u\n", c->tls_cert ? "https" : "http",
+                 v6 ? "[" : "", c->host, v6 ? "]" : "", port);
     (void)fflush(stdout);
     log_info("START", log_str("version", slice_str(COLLAB_VERSION)), log_u64("port", port),
              log_u64("workers", c->workers));

@@ -128,6 +128,10 @@ static bool check_start(const struct conf_box *box, struct buf *complaint) {
                     "JWKS_URL, or try it out with --dev on a loopback address.\n");
         return false;
     }
+    if (!c->tls_cert != !c->tls_key) {
+        buf_put_str(complaint, "TLS needs both TLS_CERT and TLS_KEY; one of them is missing.\n");
+        return false;
+    }
     if (c->dev && !is_loopback(box->conf.host)) {
         blame(complaint, box, OPT_host);
         buf_put_str(complaint,

@@ -6,6 +6,7 @@
 #include "base/must.h"
 #include "gateway/internal.h"
 #include "gateway/outbox.h"
+#include "gateway/tls.h"
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
@@ -18,11 +19,13 @@ struct conn {
     conn_id id;
     enum conn_state state;
     uv_tcp_t tcp;
+    struct tls *tls;  /* NULL: none */
     uv_write_t write; /* for the rest of what the socket did not take at once */
     bool writing;
     size_t write_bytes;
     uv_shutdown_t goodbye;
     bool goodbye_said;
+    bool tls_closed;
     bool paused;    /* by the session */
     bool consuming; /* inside the loop that takes messages off the input */
     bool pages_only;
@@ -374,10 +377,38 @@ static void on_alloc(uv_handle_t *h, size_t want, uv_buf_t *ret) {
     *ret = uv_buf_init((char *)c->worker->rx, RX_BYTES);
 }
 
+/* Ciphertext: what it says goes the way of plain input. */
+static void take_sealed(struct conn *c, slice cipher) {
+    struct buf *plain = &c->worker->plain;
+    buf_clear(plain);
+    enum err e = tls_read(c->tls, cipher, plain);
+    if (plain->n) {
+        take_input(c, plain->p, plain->n);
+    }
+    if (c->state == CONN_GONE) {
+        return;
+    }
+    if (tls_owes(c->tls)) {
+        mark_dirty(c);
+    }
+    if (e != ERR_OK) {
+        log_limited(LOG_INFO, "TLS-REFUSED", log_u64("connectionId", c->id),
+                    log_text("peer", c->peer), log_text("detail", tls_detail(c->tls)));
+        outbox_fini(&c->outbox);
+        c->shut = true;
+        to_state(c, CONN_FLUSHING); /* the alert still leaves */
+        mark_dirty(c);
+    } else if (tls_ended(c->tls)) {
+        conn_abort(c);
+    }
+}
+
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b) {
     struct conn *c = s->data;
     if (n < 0) {
         conn_abort(c);
+    } else if (n > 0 && c->tls) {
+        take_sealed(c, slice_of(b->base, (size_t)n));
     } else if (n > 0) {
         take_input(c, (uint8_t *)b->base, (size_t)n);
     }
@@ -393,24 +424,25 @@ static void on_written(uv_write_t *w, int status) {
         conn_abort(c);
         return;
     }
-    outbox_sent(&c->outbox, c->write_bytes);
+    if (c->tls) {
+        tls_sent(c->tls, c->write_bytes);
+    } else {
+        outbox_sent(&c->outbox, c->write_bytes);
+    }
     c->moved_ms = c->worker->now_ms;
     mark_dirty(c);
 }
 
-/* The socket is full: leave the rest of the front item to libuv, which waits for room. */
-static void write_later(struct conn *c) {
-    struct iovec piece[2];
-    size_t n = outbox_hold(&c->outbox, piece);
-    uv_buf_t bufs[2];
+/* The socket is full: leave these bytes to libuv, which waits for room. They stay where they are
+ * until on_written. */
+static void write_later(struct conn *c, const uv_buf_t *bufs, unsigned n) {
     size_t bytes = 0;
-    for (size_t i = 0; i < n; i++) {
-        bufs[i] = uv_buf_init(piece[i].iov_base, (unsigned)piece[i].iov_len);
-        bytes += piece[i].iov_len;
+    for (unsigned i = 0; i < n; i++) {
+        bytes += bufs[i].len;
     }
     c->write.data = c;
     c->write_bytes = bytes;
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, bufs, (unsigned)n, on_written) != 0) {
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, bufs, n, on_written) != 0) {
         conn_abort(c);
         return;
     }
@@ -420,26 +452,92 @@ static void write_later(struct conn *c) {
 
 enum { PIECES = 128 };
 
-/* Writes until all has left or the socket is full. */
-static void write_now(struct conn *c) {
+static unsigned as_bufs(uv_buf_t *to, const struct iovec *piece, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        to[i] = uv_buf_init(piece[i].iov_base, (unsigned)piece[i].iov_len);
+    }
+    return (unsigned)n;
+}
+
+/* What the socket took at once; 0 when it is full, or the connection has ended by this. */
+static size_t try_write(struct conn *c, const uv_buf_t *bufs, unsigned n, bool *ret_full) {
+    int sent = uv_try_write((uv_stream_t *)&c->tcp, bufs, n);
+    *ret_full = sent == UV_EAGAIN;
+    if (sent < 0 && sent != UV_EAGAIN) {
+        conn_abort(c);
+    }
+    if (sent <= 0) {
+        return 0;
+    }
+    metric_add(METRIC_BYTES_OUT, 0, sent);
+    c->moved_ms = c->worker->now_ms;
+    return (size_t)sent;
+}
+
+static void write_plain(struct conn *c) {
     while (c->outbox.count && !c->writing && c->state != CONN_GONE) {
         struct iovec piece[PIECES];
-        size_t n = outbox_pieces(&c->outbox, piece, PIECES);
         uv_buf_t bufs[PIECES];
-        for (size_t i = 0; i < n; i++) {
-            bufs[i] = uv_buf_init(piece[i].iov_base, (unsigned)piece[i].iov_len);
-        }
-        int sent = uv_try_write((uv_stream_t *)&c->tcp, bufs, (unsigned)n);
-        if (sent >= 0) {
-            metric_add(METRIC_BYTES_OUT, 0, sent);
-            outbox_sent(&c->outbox, (size_t)sent);
-            c->moved_ms = c->worker->now_ms;
-        } else if (sent == UV_EAGAIN) {
-            write_later(c);
-        } else {
-            conn_abort(c);
+        bool full = false;
+        size_t pieces = outbox_pieces(&c->outbox, piece, PIECES);
+        size_t sent = try_write(c, bufs, as_bufs(bufs, piece, pieces), &full);
+        if (full) {
+            write_later(c, bufs, as_bufs(bufs, piece, outbox_hold(&c->outbox, piece)));
+        } else if (c->state != CONN_GONE) {
+            outbox_sent(&c->outbox, sent);
         }
     }
+}
+
+/* Has TLS seal what is queued, unless it owes something already (an alert, maybe); false when the
+ * connection has ended by that. */
+static bool seal(struct conn *c) {
+    struct iovec piece[PIECES];
+    size_t n = outbox_pieces(&c->outbox, piece, PIECES);
+    size_t taken = 0;
+    if (tls_out(c->tls).n || !n) {
+        return true;
+    }
+    if (tls_write(c->tls, piece, n, &taken) != ERR_OK) {
+        conn_abort(c);
+        return false;
+    }
+    outbox_sent(&c->outbox, taken);
+    return true;
+}
+
+/* The same through TLS: what it has sealed is what the socket gets. */
+static void write_sealed(struct conn *c) {
+    while (!c->writing && c->state != CONN_GONE && seal(c)) {
+        slice out = tls_out(c->tls);
+        if (!out.n) {
+            return;
+        }
+        struct iovec sealed;
+        memcpy(&sealed.iov_base, &out.p, sizeof out.p); /* not const, though never written */
+        sealed.iov_len = out.n;
+        uv_buf_t buf;
+        bool full = false;
+        size_t sent = try_write(c, &buf, as_bufs(&buf, &sealed, 1), &full);
+        if (full) {
+            write_later(c, &buf, 1);
+        } else if (c->state != CONN_GONE) {
+            tls_sent(c->tls, sent);
+        }
+    }
+}
+
+/* Writes until all has left or the socket is full. */
+static void write_now(struct conn *c) {
+    if (c->tls) {
+        write_sealed(c);
+    } else {
+        write_plain(c);
+    }
+}
+
+static bool all_sent(const struct conn *c) {
+    return !c->outbox.count && !(c->tls && tls_owes(c->tls));
 }
 
 static void on_goodbye(uv_shutdown_t *req, int status) {
@@ -450,6 +548,12 @@ static void on_goodbye(uv_shutdown_t *req, int status) {
 /* All is sent: end our half and wait for the peer to end its own. Closing at once while bytes of
  * the peer are still unread would reset the connection and destroy what it has not read yet. */
 static void say_goodbye(struct conn *c) {
+    if (c->tls && !c->tls_closed) {
+        c->tls_closed = true;
+        tls_close(c->tls);
+        mark_dirty(c); /* its farewell leaves first */
+        return;
+    }
     if (!c->goodbye_said) {
         c->goodbye_said = true;
         if (uv_shutdown(&c->goodbye, (uv_stream_t *)&c->tcp, on_goodbye) != 0) {
@@ -460,7 +564,7 @@ static void say_goodbye(struct conn *c) {
 
 void conn_flush(struct conn *c) {
     write_now(c);
-    if (c->outbox.count || c->state == CONN_GONE) {
+    if (c->state == CONN_GONE || !all_sent(c)) {
         return;
     }
     if (c->state == CONN_FLUSHING || (c->state == CONN_CLOSING && c->shut)) {
@@ -468,10 +572,6 @@ void conn_flush(struct conn *c) {
     } else if (c->session) { /* also when nothing was left to send because it was dropped */
         ops(c)->on_drained(c->session);
     }
-}
-
-bool conn_idle(const struct conn *c) {
-    return c->outbox.count == 0;
 }
 
 bool conn_push(struct conn *c, struct out_item *it) {
@@ -545,7 +645,9 @@ void conn_sweep(struct conn *c, uint64_t now_ms) {
     uint64_t age = now_ms - c->since_ms;
     switch (c->state) {
     case CONN_HTTP:
-        if (age > CAPS_HTTP_HEADER_MS) {
+        if (age > CAPS_HTTP_HEADER_MS && c->tls && !tls_ready(c->tls)) {
+            conn_abort(c); /* no page could be read by it */
+        } else if (age > CAPS_HTTP_HEADER_MS) {
             refuse(c, 408, "the request took too long to arrive");
         }
         break;
@@ -607,6 +709,7 @@ void conn_free(struct conn *c) {
     buf_fini(&c->in);
     buf_fini(&c->message);
     outbox_fini(&c->outbox);
+    tls_free(c->tls);
     mem_free(c);
 }
 
@@ -630,6 +733,9 @@ static void read_peer(struct conn *c) {
 
 bool conn_start(struct conn *c, bool pages_only) {
     c->pages_only = pages_only;
+    if (c->worker->tls && !pages_only) {
+        c->tls = tls_new(c->worker->tls);
+    }
     (void)uv_tcp_nodelay(&c->tcp, 1);
     read_peer(c);
     return uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0;

@@ -49,8 +49,6 @@ void conn_pause(struct conn *);
 void conn_resume(struct conn *);
 /* Sends what is queued, then a close frame. Idempotent; `reason` is cut to 123 bytes. */
 void conn_close(struct conn *, unsigned code, const char *reason);
-/* Whether anything is still queued. */
-bool conn_idle(const struct conn *);
 
 /* ---- for the worker ---- */
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/must.h"
 #include "gateway/internal.h"
 #include "limit/caps.h"
@@ -107,10 +108,33 @@ static void on_signal(uv_signal_t *s, int number) {
     post_all(g, MSG_DRAIN);
 }
 
+/* Whether certificate and key can be used; a warning is logged, an error is left in `why`. */
+static bool tls_usable(const struct gateway *g, char *why, size_t why_bytes) {
+    struct tls_context *c = NULL;
+    if (tls_context_open(g->o.tls_cert, g->o.tls_key, g->tickets, &c, why, why_bytes) != ERR_OK) {
+        return false;
+    }
+    if (why[0]) {
+        log_warn("TLS-FILES", log_text("detail", why));
+    }
+    tls_context_unref(c);
+    return true;
+}
+
+static void reload_tls(struct gateway *g) {
+    char why[300] = "";
+    if (g->tickets && tls_usable(g, why, sizeof why)) {
+        atomic_fetch_add_explicit(&g->tls_generation, 1, memory_order_relaxed);
+    } else if (g->tickets) {
+        log_error("TLS-FILES", log_text("detail", why));
+    }
+}
+
 static void on_sighup(uv_signal_t *s, int number) {
     struct gateway *g = s->data;
     (void)number;
     log_info("RELOAD");
+    reload_tls(g);
     g->ops.on_reload(g->ops.ctx);
 }
 
@@ -187,6 +211,13 @@ struct gateway *gateway_open(const struct gateway_options *o, const struct gatew
     g->port = o->port;
     g->workers = mem_new(o->workers * sizeof *g->workers);
     open_main_loop(g);
+    if (o->tls_cert) {
+        g->tickets = tls_tickets_new(clock_mono_ms());
+    }
+    if (g->tickets && !tls_usable(g, why, why_bytes)) {
+        gateway_free(g);
+        return NULL;
+    }
     while (g->opened < o->workers && open_worker(g, g->opened, why, why_bytes)) {
         g->opened++;
     }
@@ -232,6 +263,7 @@ void gateway_free(struct gateway *g) {
         (void)uv_run(&g->loop, UV_RUN_DEFAULT);
         must(uv_loop_close(&g->loop) == 0);
     }
+    tls_tickets_free(g->tickets);
     mem_free(g->workers);
     mem_free(g);
 }

@@ -64,6 +64,8 @@ struct gateway_options {
     unsigned port;            /* 0: any free one */
     const char *metrics_host; /* NULL: no second address */
     unsigned metrics_port;
+    const char *tls_cert; /* with tls_key: every connection is TLS; NULL: none */
+    const char *tls_key;
     unsigned workers;
     size_t max_frame_bytes;
     size_t max_connections;

@@ -10,13 +10,15 @@ struct gateway {
     struct gateway_ops ops;
     unsigned port;
     struct worker *workers;
-    unsigned opened;  /* workers that have their sockets */
-    unsigned started; /* those that run */
+    struct tls_tickets *tickets; /* NULL: no TLS */
+    unsigned opened;             /* workers that have their sockets */
+    unsigned started;            /* those that run */
 
     /* any thread, atomic */
     atomic_bool draining;
     atomic_uint drained; /* workers that have no connection left */
     atomic_size_t connections;
+    atomic_uint tls_generation; /* raised when the certificate is to be read anew */
 
     /* main thread */
     uv_loop_t loop;

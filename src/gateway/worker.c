@@ -178,9 +178,30 @@ static void on_sweep(uv_timer_t *t) {
         conn_sweep(c, w->now_ms);
     }
     rooms_sweep(&w->rooms, w->now_ms);
+    if (w->parent->tickets) {
+        tls_tickets_turn(w->parent->tickets, w->now_ms);
+    }
 }
 
 /* ---- accepting ---- */
+
+/* The certificate was renewed: new connections get the new one. What cannot be read leaves the old
+ * one in force; the main thread has said so. */
+static void renew_tls(struct worker *w) {
+    struct gateway *g = w->parent;
+    unsigned now = atomic_load_explicit(&g->tls_generation, memory_order_relaxed);
+    struct tls_context *fresh = NULL;
+    char why[200];
+    if (!g->tickets || w->tls_generation == now) {
+        return;
+    }
+    w->tls_generation = now;
+    if (tls_context_open(g->o.tls_cert, g->o.tls_key, g->tickets, &fresh, why, sizeof why) ==
+        ERR_OK) {
+        tls_context_unref(w->tls);
+        w->tls = fresh;
+    }
+}
 
 static void on_connection(uv_stream_t *listener, int status) {
     struct worker *w = listener->data;
@@ -188,6 +209,7 @@ static void on_connection(uv_stream_t *listener, int status) {
         log_limited(LOG_WARN, "ACCEPT", log_str("error", slice_str(uv_strerror(status))));
         return;
     }
+    renew_tls(w);
     conn_id id = (conn_id)w->index << CONN_WORKER_SHIFT | ++w->conns_made;
     struct conn *c = conn_new(w, id);
     bool pages_only = (void *)listener == (void *)&w->pages;
@@ -240,6 +262,8 @@ int worker_open(struct worker *w, struct gateway *parent, unsigned index, int li
     init_handles(w);
     w->inbox = mailbox_new(wake_from_outside, &w->wake);
     buf_init(&w->scratch, 0);
+    buf_init(&w->plain, 0);
+    w->tls_generation = parent->tls_generation - 1; /* the first connection has it read */
     hub_init(&w->hub, &parent->ops.hub);
     struct rooms_options o = parent->o.rooms;
     o.worker = index;
@@ -292,4 +316,6 @@ void worker_fini(struct worker *w) {
     map_fini(&w->conns);
     buf_fini(&w->scratch);
     arena_fini(&w->arena);
+    buf_fini(&w->plain);
+    tls_context_unref(w->tls);
 }

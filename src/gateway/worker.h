@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "gateway/gateway.h"
+#include "gateway/tls.h"
 #include "room/mailbox.h"
 #include "room/rooms.h"
 
@@ -47,7 +48,10 @@ struct worker {
     struct rooms rooms;
     struct hub hub;
     struct buf scratch;
-    struct arena arena; /* of the message being handled */
+    struct tls_context *tls; /* for new connections; NULL: no TLS */
+    unsigned tls_generation; /* of the files it was read from */
+    struct buf plain;        /* what the last ciphertext said */
+    struct arena arena;      /* of the message being handled */
     uint64_t now_ms;
     uint64_t idle_ns; /* slept in all, when load was last worked out */
     uint64_t load_ns; /* when that was */
