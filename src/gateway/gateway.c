@@ -105,7 +105,7 @@ static void on_signal(uv_signal_t *s, int number) {
     log_info("DRAIN", log_u64("signal", (uint64_t)number),
              log_u64("connections", atomic_load(&g->connections)));
     (void)uv_timer_start(&g->deadline, on_deadline, g->o.drain_ms, 0);
-    post_all(g, MSG_DRAIN);
+    post_all(g, MSG_SHUT);
 }
 
 /* Whether certificate and key can be used; a warning is logged, an error is left in `why`. */
@@ -140,7 +140,12 @@ static void on_sighup(uv_signal_t *s, int number) {
 
 static void on_worker_drained(uv_async_t *a) {
     struct gateway *g = a->data;
-    /* acquire: pairs with the worker's report */
+    /* Only when no worker listens any more is the first connection closed: a client that comes back
+     * at once finds the port shut, and goes elsewhere. acquire: pairs with the workers' reports */
+    if (!g->drain_told && atomic_load_explicit(&g->shut, memory_order_acquire) == g->started) {
+        g->drain_told = true;
+        post_all(g, MSG_DRAIN);
+    }
     if (atomic_load_explicit(&g->drained, memory_order_acquire) == g->started) {
         uv_stop(&g->loop);
     }

@@ -16,6 +16,7 @@ struct gateway {
 
     /* any thread, atomic */
     atomic_bool draining;
+    atomic_uint shut;    /* workers that listen no more */
     atomic_uint drained; /* workers that have no connection left */
     atomic_size_t connections;
     atomic_uint tls_generation; /* raised when the certificate is to be read anew */
@@ -29,6 +30,7 @@ struct gateway {
     uv_timer_t housekeeping; /* totals of suppressed log lines */
     uv_async_t wake;         /* any thread: a worker has drained */
     bool loop_open;
+    bool drain_told; /* all have shut, and were told to drain */
 };
 
 #endif

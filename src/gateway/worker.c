@@ -42,12 +42,15 @@ static bool is_behind(void *worker, unsigned who) {
     return mailbox_depth(w->parent->workers[who].inbox) > CAPS_MAILBOX;
 }
 
-static void drain(struct worker *w) {
-    if (w->draining) {
-        return;
-    }
-    w->draining = true;
+static void shut(struct worker *w) {
     uv_close((uv_handle_t *)&w->listener, NULL);
+    /* release: pairs with the main thread's look at the count */
+    atomic_fetch_add_explicit(&w->parent->shut, 1, memory_order_release);
+    (void)uv_async_send(&w->parent->wake);
+}
+
+static void drain(struct worker *w) {
+    w->draining = true;
     size_t at = 0;
     for (struct conn *c; (c = map_next(&w->conns, &at)) != NULL;) {
         conn_drain(c);
@@ -61,6 +64,8 @@ static void act(struct worker *w, struct msg *m) {
     }
     if (m->kind == MSG_FANOUT) {
         hub_fanout(&w->hub, m);
+    } else if (m->kind == MSG_SHUT) {
+        shut(w);
     } else if (m->kind == MSG_DRAIN) {
         drain(w);
     } else if (m->kind == MSG_STOP) {

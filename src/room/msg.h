@@ -53,7 +53,8 @@ enum msg_kind {
     MSG_CHECKED, /* a token or a role has been checked: err, detail, checked */
 
     /* app -> every worker */
-    MSG_DRAIN, /* close the listeners and, when answered, the connections */
+    MSG_SHUT,  /* close the listeners */
+    MSG_DRAIN, /* all listeners are closed: close the connections, when answered */
     MSG_STOP,  /* leave the loop */
 };
 
