@@ -12,7 +12,7 @@
 #include "observe/metrics.h"
 #include "wire/ws.h"
 
-enum conn_state { CONN_HTTP, CONN_FLUSHING, CONN_OPEN, CONN_CLOSING, CONN_GONE };
+enum conn_state { CONN_HTTP, CONN_ASKING, CONN_FLUSHING, CONN_OPEN, CONN_CLOSING, CONN_GONE };
 
 struct conn {
     struct worker *worker;
@@ -226,8 +226,27 @@ static void on_head(struct conn *c, const struct http_request *req) {
         r.status = 404;
         buf_put_str(&r.body, "only /metrics is served on this address\n");
     } else {
-        ops(c)->on_request(ops(c)->pages, c->worker->parent, req, &r);
+        ops(c)->on_request(ops(c)->pages, c, req, &r);
     }
+    if (r.later) {
+        to_state(c, CONN_ASKING);
+    } else {
+        respond(c, &r, "");
+    }
+    buf_fini(&r.body);
+}
+
+/* The room has answered what a page is about. */
+static void page_answer(struct conn *c, const struct msg *m) {
+    struct http_response r = {.status = m->err == ERR_OK ? 200 : 404,
+                              .content_type = m->err == ERR_OK ? "application/json" : NULL};
+    buf_init(&r.body, 0);
+    if (m->err == ERR_OK) {
+        buf_put_slice(&r.body, frame_slice(m->payload));
+    } else {
+        buf_put_str(&r.body, m->detail);
+    }
+    buf_put_u8(&r.body, '\n');
     respond(c, &r, "");
     buf_fini(&r.body);
 }
@@ -335,7 +354,8 @@ static size_t consume(struct conn *c, uint8_t *bytes, size_t n) {
     }
     used += consume_frames(c, bytes + used, n - used);
     c->consuming = false;
-    bool deaf = c->shut || c->state == CONN_FLUSHING || c->state == CONN_GONE;
+    bool deaf =
+        c->shut || c->state == CONN_FLUSHING || c->state == CONN_ASKING || c->state == CONN_GONE;
     return deaf ? n : used;
 }
 
@@ -657,6 +677,7 @@ void conn_sweep(struct conn *c, uint64_t now_ms) {
             sweep_open(c, now_ms);
         }
         break;
+    case CONN_ASKING:
     case CONN_FLUSHING:
     case CONN_CLOSING:
         if (age > CAPS_CLOSE_MS) {
@@ -669,7 +690,7 @@ void conn_sweep(struct conn *c, uint64_t now_ms) {
 }
 
 void conn_drain(struct conn *c) {
-    if (c->state == CONN_HTTP) {
+    if (c->state == CONN_HTTP || c->state == CONN_ASKING) {
         conn_abort(c);
     } else if (c->state == CONN_OPEN) {
         ops(c)->on_drain(c->session);
@@ -679,6 +700,8 @@ void conn_drain(struct conn *c) {
 void conn_mail(struct conn *c, struct msg *m) {
     if (c->session) {
         ops(c)->on_mail(c->session, m);
+    } else if (c->state == CONN_ASKING && m->kind == MSG_STATE_IS) {
+        page_answer(c, m);
     }
 }
 
@@ -767,6 +790,10 @@ const char *conn_peer(const struct conn *c) {
 
 const char *conn_host(const struct conn *c) {
     return c->host;
+}
+
+const struct gateway *conn_gateway(const struct conn *c) {
+    return c->worker->parent;
 }
 
 unsigned conn_worker_count(const struct conn *c) {

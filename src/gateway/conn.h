@@ -1,9 +1,11 @@
 /* conn.h: one connection: an HTTP request, then perhaps a WebSocket.
  *
  *      accept -> HTTP -> OPEN -> CLOSING -> gone
- *                  \-> FLUSHING ------------^
+ *                  |-> ASKING --\         ^
+ *                  \---------> FLUSHING --/
  *
- * HTTP      reads one request's head
+ * HTTP      reads one request
+ * ASKING    waits for a room's word on what the request is about
  * FLUSHING  has answered it with a page or a refusal, waits until that has left
  * OPEN      WebSocket messages both ways
  * CLOSING   has queued its close frame, waits for the peer's (RFC 6455 7.1.1), not for long
@@ -35,6 +37,7 @@ const char *conn_peer(const struct conn *);
 /* The peer's address alone, numbers only. */
 const char *conn_host(const struct conn *);
 unsigned conn_worker_count(const struct conn *);
+const struct gateway *conn_gateway(const struct conn *);
 
 /* Queues and takes the item; it leaves at the end of this turn of the loop. True when the outbox is
  * now over its mark. After conn_close items are dropped. */

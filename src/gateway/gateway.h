@@ -19,6 +19,7 @@ struct gateway;
 struct http_response {
     unsigned status;
     const char *content_type; /* NULL: text/plain; charset=utf-8 */
+    bool later;               /* a MSG_STATE_IS to this connection will bring the body, as JSON */
     struct buf body;
 };
 
@@ -33,7 +34,7 @@ struct upgrade {
 struct gateway_ops {
     /* A request that asks for a page. */
     void *pages;
-    void (*on_request)(void *pages, const struct gateway *, const struct http_request *,
+    void (*on_request)(void *pages, struct conn *, const struct http_request *,
                        struct http_response *);
     void *ctx; /* of the operations that follow */
     /* Does this path speak WebSocket at all? */

@@ -230,7 +230,7 @@ static int hex_digit(uint8_t c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool percent_decode(slice in, char *to, size_t cap, size_t *ret_n) {
+bool http_percent_decode(slice in, char *to, size_t cap, size_t *ret_n) {
     size_t n = 0;
     for (size_t i = 0; i < in.n; i++) {
         uint8_t c = in.p[i];
@@ -260,7 +260,7 @@ bool http_query(const struct http_request *req, const char *name, char *to, size
         size_t key = eq ? (size_t)(eq - rest.p) : n;
         if (key == strlen(name) && memcmp(rest.p, name, key) == 0) {
             slice value = eq ? slice_of(eq + 1, n - key - 1) : (slice){0};
-            return percent_decode(value, to, cap, ret_n);
+            return http_percent_decode(value, to, cap, ret_n);
         }
         size_t step = amp ? n + 1 : n;
         rest = slice_of(rest.p + step, rest.n - step);

@@ -40,6 +40,8 @@ enum http_result http_parse(slice bytes, struct http_request *ret, size_t *ret_c
 slice http_header(const struct http_request *, const char *name);
 /* True when a comma-separated header of this name lists the token (any case). */
 bool http_header_lists(const struct http_request *, const char *name, const char *token);
+/* Percent-decodes into `to` (of `cap` bytes). False when malformed or too long. */
+bool http_percent_decode(slice, char *to, size_t cap, size_t *ret_n);
 /* The percent-decoded value of a query parameter into `to` (of `cap` bytes). False when it is
  * missing, malformed or too long. */
 bool http_query(const struct http_request *, const char *name, char *to, size_t cap, size_t *ret_n);

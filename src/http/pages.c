@@ -1,5 +1,7 @@
 #include "http/pages.h"
 
+#include "gateway/conn.h"
+#include "http/room_page.h"
 #include "http/ws_token.h"
 #include "observe/metrics.h"
 #include "rpc/rpc.h"
@@ -56,7 +58,7 @@ static const struct {
     {"/collab/health", on_health},
 };
 
-void page_serve(void *rpc, const struct gateway *g, const struct http_request *req,
+void page_serve(void *rpc, struct conn *c, const struct http_request *req,
                 struct http_response *ret) {
     const char *reason = NULL;
     ret->status = rpc_border(rpc, req, &reason);
@@ -69,6 +71,11 @@ void page_serve(void *rpc, const struct gateway *g, const struct http_request *r
         page_ws_token(rpc, req, ret);
         return;
     }
+    if (page_is_room(req)) {
+        page_room(rpc, c, req, ret);
+        return;
+    }
+    const struct gateway *g = conn_gateway(c);
     const size_t n = sizeof pages / sizeof *pages;
     for (size_t i = 0; i < n; i++) {
         if (slice_is(req->path, pages[i].path)) {

@@ -9,7 +9,6 @@
 
 /* `rpc` is the struct rpc. Answers a request for a page; 404 with a list of what there is when
  * there is none. */
-void page_serve(void *rpc, const struct gateway *, const struct http_request *,
-                struct http_response *);
+void page_serve(void *rpc, struct conn *, const struct http_request *, struct http_response *);
 
 #endif

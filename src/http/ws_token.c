@@ -1,9 +1,9 @@
 #include "http/ws_token.h"
 
 #include <jansson.h>
-#include <strings.h>
+#include <stdlib.h>
 
-#include "base/clock.h"
+#include "http/page.h"
 #include "limit/caps.h"
 
 /* The room from the query or a JSON body; false when there is none that is one. */
@@ -22,20 +22,6 @@ static bool read_room(const struct http_request *req, char *to, size_t *ret_n) {
     }
     json_decref(body);
     return ok;
-}
-
-static slice bearer(const struct http_request *req) {
-    slice h = http_header(req, "Authorization");
-    static const char word[] = "Bearer ";
-    const size_t n = sizeof word - 1;
-    bool is = h.n > n && strncasecmp((const char *)h.p, word, n) == 0;
-    return is ? slice_of(h.p + n, h.n - n) : (slice){0};
-}
-
-static void fail(struct http_response *r, unsigned status, const char *why) {
-    r->status = status;
-    buf_clear(&r->body);
-    buf_printf(&r->body, "%s\n", why);
 }
 
 static void put_answer(const struct rpc *r, const struct http_request *req, slice token,
@@ -58,7 +44,7 @@ static void mint(struct rpc *r, struct identity *who, const struct http_request 
                  struct http_response *ret) {
     struct access_answer role = {0};
     if (!access_role(r->access, who, room, 0, 0, &role) || role.err == ERR_BUSY) {
-        fail(ret, 503, "rights are being asked for; try again in a second");
+        page_fail(ret, 503, "rights are being asked for; try again in a second");
         return;
     }
     struct buf token;
@@ -72,9 +58,9 @@ static void mint(struct rpc *r, struct identity *who, const struct http_request 
             .user = identity_user(who), .session = identity_session(who), .room = room};
         audit_write(r->audit, AUDIT_MINTED, &entry);
     } else if (e == ERR_FORBIDDEN) {
-        fail(ret, 403, "no right in this room");
+        page_fail(ret, 403, "no right in this room");
     } else {
-        fail(ret, 500, "there is no JWT_SECRET to sign with");
+        page_fail(ret, 500, "there is no JWT_SECRET to sign with");
     }
     buf_fini(&token);
 }
@@ -83,17 +69,17 @@ void page_ws_token(struct rpc *r, const struct http_request *req, struct http_re
     char room[CAPS_ROOM_NAME_BYTES];
     size_t room_bytes = 0;
     struct access_answer answer = {0};
-    slice token = bearer(req);
+    slice token = page_bearer(req);
     if (!slice_is(req->method, "POST")) {
-        fail(ret, 405, "a wsToken is asked for with POST");
+        page_fail(ret, 405, "a wsToken is asked for with POST");
     } else if (!r->access || !token.n) {
-        fail(ret, 401, "no token: give one as Authorization: Bearer");
+        page_fail(ret, 401, "no token: give one as Authorization: Bearer");
     } else if (!read_room(req, room, &room_bytes)) {
-        fail(ret, 400, "roomId is missing or is not a room name");
+        page_fail(ret, 400, "roomId is missing or is not a room name");
     } else if (!access_check(r->access, token, 0, 0, &answer) || answer.err == ERR_BUSY) {
-        fail(ret, 503, "keys are being fetched; try again in a second");
+        page_fail(ret, 503, "keys are being fetched; try again in a second");
     } else if (answer.err != ERR_OK) {
-        fail(ret, 401, answer.detail);
+        page_fail(ret, 401, answer.detail);
     } else {
         mint(r, answer.identity, req, slice_of(room, room_bytes), ret);
     }

@@ -10,6 +10,8 @@ enum msg_kind msg_answer_kind(enum msg_kind kind) {
         return MSG_SYNCED;
     case MSG_REPAIR:
         return MSG_REPAIRED;
+    case MSG_STATE:
+        return MSG_STATE_IS;
     default:
         return MSG_ANSWER;
     }

@@ -35,6 +35,7 @@ enum msg_kind {
     MSG_AWARENESS, /* payload: awareness update */
     MSG_INFO,      /* who is there */
     MSG_REPAIR,    /* a receiver was cut off and has drained: clocks[] it must be served from */
+    MSG_STATE,     /* what the room is like, for an admin's page; no membership is needed */
     MSG_ROLE,      /* the member's rights have changed: join.role; no answer */
     MSG_KICK,      /* payload: user; extra: reason or NULL; sanction */
     MSG_MUTE,      /* payload: user; sanction */
@@ -47,6 +48,7 @@ enum msg_kind {
     MSG_SYNCED,   /* answer to sync; payload: what the client lacks; extra: state vector */
     MSG_REPAIRED, /* payload: the difference; extra: everyone's presence */
     MSG_FANOUT,   /* to all members on this worker but `except`; payload; presence or update */
+    MSG_STATE_IS, /* answer to state; payload: JSON text */
     MSG_CLOSED,   /* this connection is in the room no longer: err, detail */
 
     /* access thread -> connection's worker */
@@ -73,6 +75,7 @@ struct msg {
     unsigned from;      /* worker that sent it */
     conn_id conn;       /* whose request or answer this is */
     uint32_t req;       /* the connection's own number for the request; comes back in the answer */
+    uint64_t seq;       /* requests: the client's own number, 0 if it has none */
     enum role needs;    /* requests: what the sender must be allowed in the room */
     struct frame *room; /* the room's name */
     struct frame *payload; /* Yjs bytes, see the kinds */

@@ -1,6 +1,8 @@
 #include "room/room.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -17,6 +19,7 @@ struct member {
     conn_id conn;
     enum role role;
     uint64_t joined_ms;
+    uint64_t last_seq;
     struct identity *who; /* counted */
 };
 
@@ -434,6 +437,35 @@ static void on_info(struct room *r, struct msg *m) {
     answer(r, m, MSG_ANSWER, ERR_OK);
 }
 
+static json_t *members_json(const struct room *r) {
+    json_t *list = json_array();
+    size_t at = 0;
+    for (struct member *who; (who = map_next(&r->members, &at)) != NULL;) {
+        (void)json_array_append_new(
+            list, json_pack("{s:o,s:s,s:s,s:I}", "connectionId",
+                            json_sprintf("%llu", (unsigned long long)who->conn), "userId",
+                            identity_user(who->who), "role", role_name(who->role), "lastSeq",
+                            (json_int_t)who->last_seq));
+    }
+    return list;
+}
+
+static void on_state(struct room *r, struct msg *m) {
+    struct yata_stats stats;
+    yata_stats(r->doc, &stats);
+    json_t *o =
+        json_pack("{s:s%,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "roomId", r->name->bytes, r->name->n,
+                  "version", (json_int_t)r->version, "docBytes", (json_int_t)stats.memory_bytes,
+                  "structs", (json_int_t)stats.structs, "pendingBytes",
+                  (json_int_t)stats.pending_bytes, "present", (json_int_t)r->presence.live,
+                  "backlog", (json_int_t)r->tick_updates, "participants", members_json(r));
+    char *text = json_dumps(o, JSON_COMPACT);
+    m->payload = frame_copy(slice_str(text ? text : "{}"));
+    free(text); /* ban-ok: jansson hands out what free() releases */
+    json_decref(o);
+    answer(r, m, MSG_STATE_IS, ERR_OK);
+}
+
 /* Today's state vector, lowered to where the receiver was cut off. */
 static enum err encode_repair(struct room *r, const struct msg *m, struct frame **ret) {
     const struct yata_clock *now = NULL;
@@ -573,7 +605,7 @@ void room_free(struct room *r) {
 
 /* May this message's sender do that here? */
 static enum err allowed(struct room *r, const struct msg *m, const char **ret_detail) {
-    const struct member *who = map_find_u64(&r->members, m->conn);
+    struct member *who = map_find_u64(&r->members, m->conn);
     if (!who) {
         *ret_detail = "not subscribed to this room";
         return ERR_FORBIDDEN;
@@ -583,12 +615,17 @@ static enum err allowed(struct room *r, const struct msg *m, const char **ret_de
                                              : "this needs the right to write";
         return ERR_FORBIDDEN;
     }
+    who->last_seq = m->seq ? m->seq : who->last_seq;
     return ERR_OK;
+}
+
+static bool needs_membership(enum msg_kind kind) {
+    return kind != MSG_JOIN && kind != MSG_LEAVE && kind != MSG_ROLE && kind != MSG_STATE;
 }
 
 void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
     const char *detail = NULL;
-    if (m->kind != MSG_JOIN && m->kind != MSG_LEAVE && m->kind != MSG_ROLE) {
+    if (needs_membership(m->kind)) {
         enum err e = allowed(r, m, &detail);
         if (e != ERR_OK) {
             refuse(r, m, e, detail);
@@ -616,6 +653,9 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
         break;
     case MSG_REPAIR:
         on_repair(r, m, now_ms);
+        break;
+    case MSG_STATE:
+        on_state(r, m);
         break;
     case MSG_ROLE:
         on_role(r, m, now_ms);

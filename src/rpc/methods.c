@@ -362,6 +362,7 @@ static bool address(struct session *s, uint32_t req, const struct intent *in, en
     *ret_place = p;
     *ret_msg = about(kind, p->sub.name, req);
     (*ret_msg)->needs = right_of(in->op);
+    (*ret_msg)->seq = in->seq;
     return true;
 }
 
