@@ -15,6 +15,7 @@ struct entry {
     uint64_t shift;
     conn_id owner;
     uint64_t seen_ms;    /* last renewal, or when it was removed */
+    struct frame *user;  /* the owner's */
     struct frame *state; /* JSON text; NULL: removed */
     bool changed;
 };
@@ -37,18 +38,19 @@ static void entry_free(struct presence *p, struct entry *e) {
     p->live -= e->state != NULL;
     p->changed -= e->changed;
     frame_unref(e->state);
+    frame_unref(e->user);
     mem_free(e);
 }
 
 /* A client that returns on a new connection at a clock its peers would ignore: raise it. */
-static uint64_t raised_shift(const struct entry *e, const struct yata_presence *in, conn_id from,
-                             uint64_t joined_ms) {
+static uint64_t raised_shift(const struct entry *e, const struct yata_presence *in,
+                             const struct presence_source *from) {
     bool removed = e->state == NULL && e->clock > 0;
-    bool returned = removed && from != e->owner && joined_ms >= e->seen_ms && in->state;
+    bool returned = removed && from->conn != e->owner && from->joined_ms >= e->seen_ms && in->state;
     if (returned && in->clock > 0 && in->clock <= e->clock) {
         return e->clock + 1 - in->clock;
     }
-    return from == e->owner ? e->shift : 0;
+    return from->conn == e->owner ? e->shift : 0;
 }
 
 /* The state with the stamp laid over its `user`; a state that is no object becomes one. */
@@ -77,36 +79,54 @@ static struct frame *stamped(slice state, slice stamp) {
     return f;
 }
 
-static void merge(struct presence *p, conn_id from, uint64_t joined_ms, uint64_t now_ms,
-                  const struct yata_presence *in, slice stamp) {
+/* May this source speak for the entry at all? */
+static bool may_speak(const struct entry *e, const struct presence_source *from, bool removal) {
+    if (from->conn == e->owner) {
+        return true;
+    }
+    return !removal && (!e->state || slice_eq(frame_slice(e->user), from->user));
+}
+
+static void take_over(struct entry *e, const struct presence_source *from) {
+    if (e->owner != from->conn) {
+        e->owner = from->conn;
+        frame_unref(e->user);
+        e->user = frame_copy(from->user);
+    }
+}
+
+static struct entry *find_or_make(struct presence *p, const struct yata_presence *in) {
     struct entry *e = map_find_u64(&p->entries, in->client);
-    if (!e) {
-        bool news = yata_awareness_is_news(0, false, in);
-        if (!news || !in->state || p->entries.used >= CAPS_AWARENESS_CLIENTS) {
-            return;
-        }
+    if (!e && in->state && yata_awareness_is_news(0, false, in) &&
+        p->entries.used < CAPS_AWARENESS_CLIENTS) {
         e = NEW(struct entry);
         e->client = in->client;
         map_set_u64(&p->entries, e->client, e);
     }
-    if (!in->state && from != e->owner) {
-        return; /* nobody may remove somebody else */
+    return e;
+}
+
+static void merge(struct presence *p, const struct presence_source *from,
+                  const struct yata_presence *in) {
+    struct entry *e = find_or_make(p, in);
+    if (!e || !may_speak(e, from, !in->state)) {
+        return;
     }
-    uint64_t shift = raised_shift(e, in, from, joined_ms);
+    uint64_t shift = raised_shift(e, in, from);
     struct yata_presence relayed = *in;
     relayed.clock = in->clock + shift;
     if (!yata_awareness_is_news(e->clock, e->state != NULL, &relayed)) {
-        if (from == e->owner && e->state && relayed.clock == e->clock) {
-            e->seen_ms = now_ms; /* its owner repeats it: a renewal, though no news */
+        if (from->conn == e->owner && e->state && relayed.clock == e->clock) {
+            e->seen_ms = from->now_ms; /* its owner repeats it: a renewal, though no news */
         }
         return;
     }
     e->clock = relayed.clock;
     e->shift = shift;
-    e->owner = from;
-    e->seen_ms = now_ms;
+    e->seen_ms = from->now_ms;
+    take_over(e, from);
     slice state = slice_of(in->state, in->state_bytes);
-    set_state(p, e, in->state ? stamped(state, stamp) : NULL);
+    set_state(p, e, in->state ? stamped(state, from->stamp) : NULL);
 }
 
 void presence_fini(struct presence *p) {
@@ -117,8 +137,8 @@ void presence_fini(struct presence *p) {
     map_fini(&p->entries);
 }
 
-enum err presence_apply(struct presence *p, conn_id from, uint64_t joined_ms, uint64_t now_ms,
-                        slice update, slice stamp, char *detail, size_t detail_bytes) {
+enum err presence_apply(struct presence *p, const struct presence_source *from, slice update,
+                        char *detail, size_t detail_bytes) {
     struct yata_error why = {0};
     struct yata_presence in;
     bool more = true;
@@ -132,7 +152,7 @@ enum err presence_apply(struct presence *p, conn_id from, uint64_t joined_ms, ui
     }
     struct yata_awareness_reader again = {.p = update.p, .n = update.n};
     while (yata_awareness_next(&again, &in, &more, NULL) == YATA_OK && more) {
-        merge(p, from, joined_ms, now_ms, &in, stamp);
+        merge(p, from, &in);
     }
     return ERR_OK;
 }

@@ -3,8 +3,9 @@
  *
  * Rules. Only entries newer than what is known are kept and forwarded, so clients that repeat all
  * they know cause nothing. An entry belongs to the connection that last renewed it; only that
- * connection may remove it. When it goes, or is silent for the time to live, the entry is removed
- * for everyone: its state becomes null at the same clock, as y-protocols does.
+ * connection may remove it, and only others of the same user may take it over (a tab that returns
+ * before its old line is known to be dead). When it goes, or is silent for the time to live, the
+ * entry is removed for everyone: its state becomes null at the same clock, as y-protocols does.
  *
  * A client that comes back on a new connection often announces the very clock at which it was
  * removed, which its peers ignore (yjs/y-websocket#122). The entry is then relayed with its clock
@@ -28,14 +29,20 @@ struct presence {
     uint64_t sweep_ms;  /* when to look for silent ones again */
 };
 
+/* Where an awareness update comes from. */
+struct presence_source {
+    conn_id conn;
+    uint64_t joined_ms;
+    uint64_t now_ms;
+    slice user;  /* who the connection's token speaks of */
+    slice stamp; /* JSON object laid over the `user` of each state; empty: none */
+};
+
 void presence_fini(struct presence *);
-/* Merges an awareness update of a connection that joined at `joined_ms`. ERR_PARAMS, with nothing
- * changed, when it is malformed; `detail` (of `detail_bytes`) then says why. A `stamp` (JSON
- * object; empty: none) is laid over the `user` of each state, so that nobody appears as somebody
- * else. */
-NODISCARD enum err presence_apply(struct presence *, conn_id from, uint64_t joined_ms,
-                                  uint64_t now_ms, slice update, slice stamp, char *detail,
-                                  size_t detail_bytes);
+/* Merges an awareness update. ERR_PARAMS, with nothing changed, when it is malformed; `detail` (of
+ * `detail_bytes`) then says why. */
+NODISCARD enum err presence_apply(struct presence *, const struct presence_source *, slice update,
+                                  char *detail, size_t detail_bytes);
 /* Removes the entries of a connection that has gone. */
 void presence_leave(struct presence *, conn_id, uint64_t now_ms);
 /* Removes entries not renewed for `ttl_ms`, and forgets those long removed. */

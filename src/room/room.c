@@ -406,9 +406,13 @@ static void on_sync(struct room *r, struct msg *m, uint64_t now_ms) {
 
 static void on_awareness(struct room *r, struct msg *m, uint64_t now_ms) {
     const struct member *who = map_find_u64(&r->members, m->conn);
-    slice stamp = r->parent->o.stamp_presence ? identity_presence(who->who) : (slice){0};
-    enum err e = presence_apply(&r->presence, m->conn, who->joined_ms, now_ms,
-                                frame_slice(m->payload), stamp, m->detail, sizeof m->detail);
+    struct presence_source from = {
+        .conn = m->conn, .joined_ms = who->joined_ms, .now_ms = now_ms, .user = user_of(who->who)};
+    if (r->parent->o.stamp_presence) {
+        from.stamp = identity_presence(who->who);
+    }
+    enum err e =
+        presence_apply(&r->presence, &from, frame_slice(m->payload), m->detail, sizeof m->detail);
     if (r->presence.changed) {
         rooms_mark(r->parent, r);
     }
