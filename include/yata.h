@@ -1,8 +1,8 @@
 /* yata.h: Yjs documents in C.
  *
  * libyata holds Yjs documents, applies updates that Yjs clients produce, and answers with bytes
- * that Yjs clients accept: byte-compatible with npm yjs 13.6, update format V1. It has no I/O, no
- * threads, no globals and needs nothing but libc.
+ * that Yjs clients accept: byte-compatible with npm yjs 13.6, update formats V1 and V2. It has no
+ * I/O, no threads, no globals and needs nothing but libc.
  *
  *     struct yata_doc *doc = yata_doc_new(NULL);
  *     struct yata_error why;
@@ -45,6 +45,14 @@ enum yata_status {
     YATA_MALFORMED, /* the bytes are not what they should be; nothing changed */
     YATA_LIMIT,     /* a limit of the options would be passed; nothing changed */
     YATA_NOMEM,     /* no memory; nothing changed */
+};
+
+/* The two encodings of an update. What Yjs sends on the wire is V1; V2 is smaller and slower.
+ * Functions that do not say which mean V1; those that end in _as take either. State vectors are the
+ * same in both. */
+enum yata_format {
+    YATA_V1,
+    YATA_V2,
 };
 
 /* Says why a call failed, for people. Filled only when a call returns other than YATA_OK. */
@@ -106,10 +114,16 @@ struct yata_applied {
 enum yata_status yata_apply(struct yata_doc *, const uint8_t *update, size_t n,
                             struct yata_applied *ret_applied, struct yata_error *ret_error);
 
+/* (yjs: Y.applyUpdateV2) */
+enum yata_status yata_apply_as(struct yata_doc *, enum yata_format, const uint8_t *update, size_t n,
+                               struct yata_applied *ret_applied, struct yata_error *ret_error);
+
 /* Whether an update (V1) holds nothing that is new: applying it would change nothing and leave
  * nothing waiting. Refuses what yata_apply would refuse as malformed. Changes nothing. */
 enum yata_status yata_is_known(const struct yata_doc *, const uint8_t *update, size_t n,
                                bool *ret_known, struct yata_error *ret_error);
+enum yata_status yata_is_known_as(const struct yata_doc *, enum yata_format, const uint8_t *update,
+                                  size_t n, bool *ret_known, struct yata_error *ret_error);
 
 /* Opens a transaction: the updates applied until yata_commit are one. Garbage collection and
  * merging of structs wait for the commit, so do not read or encode in between. Transactions do not
@@ -120,6 +134,7 @@ void yata_begin(struct yata_doc *);
  * event. `ret_update` may be NULL when nobody wants it. YATA_NOMEM leaves the transaction closed
  * and the document right, only the update is missing. */
 enum yata_status yata_commit(struct yata_doc *, struct yata_bytes *ret_update);
+enum yata_status yata_commit_as(struct yata_doc *, enum yata_format, struct yata_bytes *ret_update);
 
 /* ---- what a document holds ------------------------------------------------------------------ */
 
@@ -137,8 +152,17 @@ enum yata_status yata_encode_state(struct yata_doc *, const uint8_t *state_vecto
  */
 enum yata_status yata_encode_since(struct yata_doc *, const struct yata_clock *since, size_t n,
                                    struct yata_bytes *ret);
-/* Delete set and state vector (yjs: Y.encodeSnapshot(Y.snapshot(doc))). */
+/* Both as V1 or V2 (yjs: Y.encodeStateAsUpdateV2). */
+enum yata_status yata_encode_state_as(struct yata_doc *, enum yata_format,
+                                      const uint8_t *state_vector, size_t n,
+                                      struct yata_bytes *ret);
+enum yata_status yata_encode_since_as(struct yata_doc *, enum yata_format,
+                                      const struct yata_clock *since, size_t n,
+                                      struct yata_bytes *ret);
+/* Delete set and state vector (yjs: Y.encodeSnapshot(Y.snapshot(doc)), Y.encodeSnapshotV2). */
 enum yata_status yata_encode_snapshot(struct yata_doc *, struct yata_bytes *ret);
+enum yata_status yata_encode_snapshot_as(struct yata_doc *, enum yata_format,
+                                         struct yata_bytes *ret);
 
 /* Figures for metrics and limits. */
 struct yata_stats {
@@ -155,12 +179,40 @@ void yata_stats(const struct yata_doc *, struct yata_stats *ret);
 
 /* Checks that the bytes are a well-formed update (V1), with exactly the rules of yata_apply. */
 enum yata_status yata_check_update(const uint8_t *update, size_t n, struct yata_error *ret_error);
+enum yata_status yata_check_update_as(enum yata_format, const uint8_t *update, size_t n,
+                                      struct yata_error *ret_error);
+
+/* One of several updates, to merge. */
+struct yata_slice {
+    const uint8_t *p;
+    size_t n;
+};
+
+/* One update with all that the updates have. Nothing is integrated, joined or collected; what is
+ * missing between them becomes a hole (Skip). The bytes depend on the order of the arguments. A
+ * single one is handed back as it is, unchecked; none make the empty update. `ret_error` speaks of
+ * the first bad one. (yjs: Y.mergeUpdates, Y.mergeUpdatesV2) */
+enum yata_status yata_merge_updates(enum yata_format, const struct yata_slice *updates,
+                                    size_t count, struct yata_bytes *ret,
+                                    struct yata_error *ret_error);
+/* The part of an update that a peer with the state vector (NULL, 0: an empty peer) lacks; the
+ * delete set stays whole (yjs: Y.diffUpdate, Y.diffUpdateV2). */
+enum yata_status yata_diff_update(enum yata_format, const uint8_t *update, size_t n,
+                                  const uint8_t *state_vector, size_t state_vector_bytes,
+                                  struct yata_bytes *ret, struct yata_error *ret_error);
+/* The update in the format `to` (yjs: Y.convertUpdateFormatV1ToV2, Y.convertUpdateFormatV2ToV1). */
+enum yata_status yata_convert_update(enum yata_format from, enum yata_format to,
+                                     const uint8_t *update, size_t n, struct yata_bytes *ret,
+                                     struct yata_error *ret_error);
 
 /* The state vector of an update's own content: what a document built from it alone would have
  * without gaps (yjs: Y.encodeStateVectorFromUpdate). */
 enum yata_status yata_state_vector_from_update(const uint8_t *update, size_t n,
                                                struct yata_bytes *ret,
                                                struct yata_error *ret_error);
+enum yata_status yata_state_vector_from_update_as(enum yata_format, const uint8_t *update, size_t n,
+                                                  struct yata_bytes *ret,
+                                                  struct yata_error *ret_error);
 
 /* For each client of an update the first clock it speaks of and the clock after the last
  * (yjs: Y.parseUpdateMeta). */
@@ -173,11 +225,76 @@ struct yata_update_range {
 /* Hands out *ret_n ranges in the order of the update; release with free(). */
 enum yata_status yata_update_meta(const uint8_t *update, size_t n, struct yata_update_range **ret,
                                   size_t *ret_n, struct yata_error *ret_error);
+enum yata_status yata_update_meta_as(enum yata_format, const uint8_t *update, size_t n,
+                                     struct yata_update_range **ret, size_t *ret_n,
+                                     struct yata_error *ret_error);
+
+/* What a struct holds; the numbers are those of the format. */
+enum yata_kind {
+    YATA_GC,      /* collected: only its length is left */
+    YATA_DELETED, /* its place is left */
+    YATA_JSON,    /* legacy values of arrays and maps */
+    YATA_BINARY,
+    YATA_STRING,
+    YATA_EMBED,
+    YATA_FORMAT,
+    YATA_TYPE,
+    YATA_ANY, /* values of arrays and maps */
+    YATA_SUBDOC,
+    YATA_SKIP, /* nothing: a hole */
+};
+
+/* One struct of an update. */
+struct yata_struct {
+    uint64_t client;
+    uint64_t clock;
+    uint64_t length; /* in clocks */
+    enum yata_kind kind;
+};
+
+/* Hands out the *ret_n structs of an update in its order, without those of length zero; release
+ * with free(). (yjs: Y.decodeUpdate) */
+enum yata_status yata_update_structs(enum yata_format, const uint8_t *update, size_t n,
+                                     struct yata_struct **ret, size_t *ret_n,
+                                     struct yata_error *ret_error);
+/* The deleted ranges of an update in its order; release with free(). */
+enum yata_status yata_update_deletions(enum yata_format, const uint8_t *update, size_t n,
+                                       struct yata_update_range **ret, size_t *ret_n,
+                                       struct yata_error *ret_error);
 
 /* Reads a state vector (V1 bytes) into an array; release with free(). */
 enum yata_status yata_decode_state_vector(const uint8_t *state_vector, size_t n,
                                           struct yata_clock **ret, size_t *ret_n,
                                           struct yata_error *ret_error);
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+/* What a document held at one time. */
+struct yata_snapshot {
+    struct yata_clock *clocks; /* highest client first */
+    size_t clock_count;
+    struct yata_update_range *deletions; /* highest client first, then by clock, none touch */
+    size_t deletion_count;
+};
+
+/* Releases the arrays and zeroes the struct; safe on a zeroed one. */
+void yata_snapshot_fini(struct yata_snapshot *);
+/* The snapshot of now (yjs: Y.snapshot). */
+enum yata_status yata_snapshot_take(struct yata_doc *, struct yata_snapshot *ret);
+/* Reads and writes what yata_encode_snapshot wrote (yjs: Y.decodeSnapshot, Y.encodeSnapshot). */
+enum yata_status yata_snapshot_decode(enum yata_format, const uint8_t *snapshot, size_t n,
+                                      struct yata_snapshot *ret, struct yata_error *ret_error);
+enum yata_status yata_snapshot_encode(const struct yata_snapshot *, enum yata_format,
+                                      struct yata_bytes *ret);
+/* (yjs: Y.equalSnapshots) */
+bool yata_snapshot_equal(const struct yata_snapshot *, const struct yata_snapshot *);
+/* Makes a new document with what the document held at the snapshot. YATA_MALFORMED when the
+ * snapshot knows more than the document, or when the document was made without `no_gc`, so that
+ * what was deleted since is gone. `options` are those of the new document. Unlike yjs, it never
+ * damages the character that a snapshot ends in. (yjs: Y.createDocFromSnapshot) */
+enum yata_status yata_doc_at(struct yata_doc *, const struct yata_snapshot *,
+                             const struct yata_options *options, struct yata_doc **ret,
+                             struct yata_error *ret_error);
 
 /* ---- awareness ------------------------------------------------------------------------------ */
 

@@ -131,7 +131,8 @@ static void close_transaction(struct yata_doc *doc) {
     doc->open = false;
 }
 
-enum yata_status yata_commit(struct yata_doc *doc, struct yata_bytes *ret_update) {
+enum yata_status yata_commit_as(struct yata_doc *doc, enum yata_format format,
+                                struct yata_bytes *ret_update) {
     enum yata_status status = YATA_OK;
     bool lost = doc->spans_lost;
     settle(doc);
@@ -141,7 +142,7 @@ enum yata_status yata_commit(struct yata_doc *doc, struct yata_bytes *ret_update
         struct yatai_mem libc = yatai_mem_libc();
         struct yatai_out out = {.mem = &libc};
         if (doc->touched.n > 0 || doc->deleted.n > 0) {
-            yatai_write_transaction(&out, doc);
+            yatai_write_transaction(&out, format, doc);
         }
         status = yatai_out_give(&out, ret_update);
     }
@@ -149,17 +150,22 @@ enum yata_status yata_commit(struct yata_doc *doc, struct yata_bytes *ret_update
     return status;
 }
 
-enum yata_status yata_apply(struct yata_doc *doc, const uint8_t *update, size_t n,
-                            struct yata_applied *ret_applied, struct yata_error *ret_error) {
+enum yata_status yata_commit(struct yata_doc *doc, struct yata_bytes *ret_update) {
+    return yata_commit_as(doc, YATA_V1, ret_update);
+}
+
+enum yata_status yata_apply_as(struct yata_doc *doc, enum yata_format format, const uint8_t *update,
+                               size_t n, struct yata_applied *ret_applied,
+                               struct yata_error *ret_error) {
     bool own = !doc->open;
-    if (yatai_apply_quick(doc, update, n)) {
+    if (format == YATA_V1 && yatai_apply_quick(doc, update, n)) {
         if (ret_applied) {
             *ret_applied = (struct yata_applied){.changed = true, .whole = true};
         }
         return YATA_OK;
     }
-    enum yata_status status =
-        yatai_update_read(&doc->update, &doc->mem, update, n, doc->options.max_depth, ret_error);
+    enum yata_status status = yatai_update_read(&doc->update, &doc->mem, format, update, n,
+                                                doc->options.max_depth, ret_error);
     if (status == YATA_OK) {
         if (own) {
             yata_begin(doc);
@@ -171,10 +177,15 @@ enum yata_status yata_apply(struct yata_doc *doc, const uint8_t *update, size_t 
         }
     }
     if (doc->update.refs.cap > SCRATCH_KEPT || doc->update.ranges.cap > SCRATCH_KEPT ||
-        doc->waiting.refs.cap > 0) {
+        doc->waiting.refs.cap > 0 || doc->update.chunk) {
         drop_scratch(doc);
     }
     return status;
+}
+
+enum yata_status yata_apply(struct yata_doc *doc, const uint8_t *update, size_t n,
+                            struct yata_applied *ret_applied, struct yata_error *ret_error) {
+    return yata_apply_as(doc, YATA_V1, update, n, ret_applied, ret_error);
 }
 
 void yata_stats(const struct yata_doc *doc, struct yata_stats *ret) {

@@ -21,6 +21,7 @@
 #define YATAI_F_NOW      0x20u /* deleted in the open transaction */
 #define YATAI_F_MAP      0x40u /* a value in a map: `home` is an entry, not a type */
 #define YATAI_F_SUBST    0x80u /* text holds YATAI_TEXT_SUBST */
+#define YATAI_F_ANY      0x80u /* embed, format: the value is `any`, not JSON text */
 #define YATAI_SLOT_SHIFT 8
 #define YATAI_SLOT_MAX   ((UINT32_C(1) << 24) - 1)
 
@@ -326,31 +327,42 @@ void yatai_plan_fini(struct yatai_plan *, struct yatai_mem *);
 
 /* Sorts by client descending and clock, and joins what touches. */
 void yatai_ranges_normalise(yatai_ranges *);
-/* Writes normalised ranges as a delete set. */
-void yatai_ranges_write(struct yatai_out *, const yatai_ranges *);
 /* Sorts the spans of a transaction by slot and clock and joins what touches. */
 void yatai_spans_normalise(struct yatai_span *, size_t *n);
 
 /* ---- write.c -------------------------------------------------------------------------------- */
 
-/* Writes structs of a section as an update's struct, from `skip` units on. */
-void yatai_write_ref(struct yatai_out *, const struct yatai_ref *, uint64_t client, uint32_t skip);
+/* A struct as an update's, from `skip` units on; V1 or YATAI_KEPT. */
+void yatai_write_ref(struct yatai_out *, enum yata_format, const struct yatai_ref *,
+                     uint64_t client, uint32_t skip);
+/* A struct of a document as one of an update; points into the document. */
+struct yatai_ref yatai_item_view(const struct yata_doc *, const struct yatai_item *);
 /* Structs at and after the clocks, the delete set of all. `since` is sorted by client descending.
  */
-void yatai_write_state(struct yatai_out *, const struct yata_doc *, const struct yata_clock *since,
-                       size_t n);
+void yatai_write_state(struct yatai_out *, enum yata_format, const struct yata_doc *,
+                       const struct yata_clock *since, size_t n);
 /* The update of the open transaction. */
-void yatai_write_transaction(struct yatai_out *, struct yata_doc *);
-void yatai_write_delete_set(struct yatai_out *, const struct yata_doc *);
+void yatai_write_transaction(struct yatai_out *, enum yata_format, struct yata_doc *);
+void yatai_write_delete_set(struct yatai_out *, enum yata_format, const struct yata_doc *);
+/* Writes normalised ranges as a delete set. */
+void yatai_ranges_write(struct yatai_out *, enum yata_format, const yatai_ranges *);
+
+/* ---- encode.c ------------------------------------------------------------------------------- */
+
+/* A copy from malloc, by client descending, each once; or NULL. */
+struct yata_clock *yatai_vector_sort(const struct yata_clock *, size_t n, size_t *ret_n);
 
 /* ---- merge.c: updates as bytes -------------------------------------------------------------- */
 
 /* One update with all that the updates have (yjs: mergeUpdates). */
-bool yatai_updates_merge(struct yatai_out *, struct yatai_mem *, const struct yatai_update *const *,
-                         size_t count);
+bool yatai_updates_merge(struct yatai_out *, enum yata_format, struct yatai_mem *,
+                         const struct yatai_update *const *, size_t count);
 /* What a peer with the state vector lacks of an update (yjs: diffUpdate). */
-void yatai_update_diff(struct yatai_out *, struct yatai_mem *, const struct yatai_update *,
-                       const struct yata_clock *since, size_t n);
+bool yatai_update_diff(struct yatai_out *, enum yata_format, struct yatai_mem *,
+                       const struct yatai_update *, const struct yata_clock *since, size_t n);
+/* The update as it is, in the other format. Its sections are in the order wanted. */
+bool yatai_update_convert(struct yatai_out *, enum yata_format, struct yatai_mem *,
+                          const struct yatai_update *);
 /* The clock of a client in a sorted state vector. */
 uint64_t yatai_since(const struct yata_clock *since, size_t n, uint64_t client);
 

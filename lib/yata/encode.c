@@ -52,12 +52,17 @@ enum yata_status yata_state_vector(struct yata_doc *doc, const struct yata_clock
     return YATA_OK;
 }
 
-enum yata_status yata_encode_snapshot(struct yata_doc *doc, struct yata_bytes *ret) {
+enum yata_status yata_encode_snapshot_as(struct yata_doc *doc, enum yata_format format,
+                                         struct yata_bytes *ret) {
     struct yatai_mem libc = yatai_mem_libc();
     struct yatai_out out = {.mem = &libc};
-    yatai_write_delete_set(&out, doc);
+    yatai_write_delete_set(&out, format, doc);
     write_vector(&out, doc);
     return yatai_out_give(&out, ret);
+}
+
+enum yata_status yata_encode_snapshot(struct yata_doc *doc, struct yata_bytes *ret) {
+    return yata_encode_snapshot_as(doc, YATA_V1, ret);
 }
 
 /* ---- states --------------------------------------------------------------------------------- */
@@ -76,7 +81,7 @@ static int since_order(const void *a, const void *b) {
     return (x->at < y->at) - (x->at > y->at);
 }
 
-static struct yata_clock *sorted_vector(const struct yata_clock *v, size_t n, size_t *ret_n) {
+struct yata_clock *yatai_vector_sort(const struct yata_clock *v, size_t n, size_t *ret_n) {
     struct since *all = malloc((n + 1) * sizeof *all);
     struct yata_clock *sorted = malloc((n + 1) * sizeof *sorted);
     if (!all || !sorted) {
@@ -100,16 +105,18 @@ static struct yata_clock *sorted_vector(const struct yata_clock *v, size_t n, si
 }
 
 /* The state with what waits. `n` and `since`: sorted. */
-static bool write_with_pending(struct yatai_out *out, const struct yata_doc *doc,
-                               const struct yata_clock *since, size_t n) {
+static bool write_with_pending(struct yatai_out *out, enum yata_format format,
+                               const struct yata_doc *doc, const struct yata_clock *since,
+                               size_t n) {
     struct yatai_mem *mem = out->mem;
     struct yatai_out state = {.mem = mem}, rest = {.mem = mem}, structs = {.mem = mem};
     struct yatai_update a = {0}, b = {0}, waiting = {0};
     const struct yatai_update *inputs[3] = {&a, &b};
     size_t count = 1, depth = YATAI_DEPTH_MAX;
     bool ok = false;
-    yatai_write_state(&state, doc, since, n);
-    if (state.failed || yatai_update_read(&a, mem, state.p, state.n, depth, NULL) != YATA_OK) {
+    yatai_write_state(&state, format, doc, since, n);
+    if (state.failed ||
+        yatai_update_read(&a, mem, format, state.p, state.n, depth, NULL) != YATA_OK) {
         goto out;
     }
     struct yatai_update deletions = {.ranges = doc->pending.ranges};
@@ -118,16 +125,17 @@ static bool write_with_pending(struct yatai_out *out, const struct yata_doc *doc
     }
     if (doc->pending.parts.n > 0) {
         if (!yatai_pending_write(&structs, doc) ||
-            yatai_update_read(&waiting, mem, structs.p, structs.n, depth, NULL) != YATA_OK) {
+            yatai_update_read(&waiting, mem, YATAI_KEPT, structs.p, structs.n, depth, NULL) !=
+                YATA_OK) {
             goto out;
         }
-        yatai_update_diff(&rest, mem, &waiting, since, n);
-        if (rest.failed || yatai_update_read(&b, mem, rest.p, rest.n, depth, NULL) != YATA_OK) {
+        if (!yatai_update_diff(&rest, YATAI_KEPT, mem, &waiting, since, n) ||
+            yatai_update_read(&b, mem, YATAI_KEPT, rest.p, rest.n, depth, NULL) != YATA_OK) {
             goto out;
         }
         inputs[count++] = &b;
     }
-    ok = yatai_updates_merge(out, mem, inputs, count);
+    ok = yatai_updates_merge(out, format, mem, inputs, count);
 out:
     yatai_update_fini(&a, mem);
     yatai_update_fini(&b, mem);
@@ -138,29 +146,36 @@ out:
     return ok;
 }
 
-enum yata_status yata_encode_since(struct yata_doc *doc, const struct yata_clock *since, size_t n,
-                                   struct yata_bytes *ret) {
+enum yata_status yata_encode_since_as(struct yata_doc *doc, enum yata_format format,
+                                      const struct yata_clock *since, size_t n,
+                                      struct yata_bytes *ret) {
     struct yatai_mem libc = yatai_mem_libc();
     struct yatai_out out = {.mem = &libc};
     struct yata_clock *sorted = NULL;
     size_t count = 0;
     if (n > 0) {
-        sorted = sorted_vector(since, n, &count);
+        sorted = yatai_vector_sort(since, n, &count);
         if (!sorted) {
             return YATA_NOMEM;
         }
     }
     if (!yatai_pending_any(doc)) {
-        yatai_write_state(&out, doc, sorted, count);
-    } else if (!write_with_pending(&out, doc, sorted, count)) {
+        yatai_write_state(&out, format, doc, sorted, count);
+    } else if (!write_with_pending(&out, format, doc, sorted, count)) {
         out.failed = true;
     }
     free(sorted);
     return yatai_out_give(&out, ret);
 }
 
-enum yata_status yata_encode_state(struct yata_doc *doc, const uint8_t *state_vector, size_t n,
+enum yata_status yata_encode_since(struct yata_doc *doc, const struct yata_clock *since, size_t n,
                                    struct yata_bytes *ret) {
+    return yata_encode_since_as(doc, YATA_V1, since, n, ret);
+}
+
+enum yata_status yata_encode_state_as(struct yata_doc *doc, enum yata_format format,
+                                      const uint8_t *state_vector, size_t n,
+                                      struct yata_bytes *ret) {
     struct yata_clock *since = NULL;
     size_t count = 0;
     if (n > 0) {
@@ -169,7 +184,12 @@ enum yata_status yata_encode_state(struct yata_doc *doc, const uint8_t *state_ve
             return status;
         }
     }
-    enum yata_status status = yata_encode_since(doc, since, count, ret);
+    enum yata_status status = yata_encode_since_as(doc, format, since, count, ret);
     free(since);
     return status;
+}
+
+enum yata_status yata_encode_state(struct yata_doc *doc, const uint8_t *state_vector, size_t n,
+                                   struct yata_bytes *ret) {
+    return yata_encode_state_as(doc, YATA_V1, state_vector, n, ret);
 }

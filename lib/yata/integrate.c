@@ -356,6 +356,7 @@ static void store_content(struct yata_doc *doc, uint32_t h, const struct yatai_r
         it->content_bytes = (uint32_t)(n - skip);
         break;
     default:
+        it->who |= ref->any ? YATAI_F_ANY : 0;
         it->content = yatai_heap_add(doc, p, n, true);
         it->content_bytes = (uint32_t)n;
         break;

@@ -44,8 +44,9 @@ static bool range_known(struct yata_doc *doc, const struct yatai_range *x) {
     return true;
 }
 
-enum yata_status yata_is_known(const struct yata_doc *doc, const uint8_t *update, size_t n,
-                               bool *ret_known, struct yata_error *ret_error) {
+enum yata_status yata_is_known_as(const struct yata_doc *doc, enum yata_format format,
+                                  const uint8_t *update, size_t n, bool *ret_known,
+                                  struct yata_error *ret_error) {
     /* Only caches of the searches change; no document is ever a const object. */
     union {
         const struct yata_doc *given;
@@ -55,7 +56,7 @@ enum yata_status yata_is_known(const struct yata_doc *doc, const uint8_t *update
     struct yatai_mem libc = yatai_mem_libc();
     struct yatai_update u = {0};
     enum yata_status status =
-        yatai_update_read(&u, &libc, update, n, doc->options.max_depth, ret_error);
+        yatai_update_read(&u, &libc, format, update, n, doc->options.max_depth, ret_error);
     if (status == YATA_OK) {
         bool known = structs_known(d, &u);
         for (size_t i = 0; i < u.ranges.n && known; i++) {
@@ -65,4 +66,9 @@ enum yata_status yata_is_known(const struct yata_doc *doc, const uint8_t *update
     }
     yatai_update_fini(&u, &libc);
     return status;
+}
+
+enum yata_status yata_is_known(const struct yata_doc *doc, const uint8_t *update, size_t n,
+                               bool *ret_known, struct yata_error *ret_error) {
+    return yata_is_known_as(doc, YATA_V1, update, n, ret_known, ret_error);
 }

@@ -106,6 +106,15 @@ void yatai_out_uint(struct yatai_out *out, uint64_t x) {
     }
 }
 
+void yatai_out_int(struct yatai_out *out, uint64_t magnitude, bool negative) {
+    uint64_t more = magnitude >> 6;
+    yatai_out_byte(out,
+                   (uint8_t)((more > 0 ? 0x80 : 0) | (negative ? 0x40 : 0) | (magnitude & 0x3f)));
+    if (more > 0) {
+        yatai_out_uint(out, more);
+    }
+}
+
 void yatai_out_bytes(struct yatai_out *out, const void *p, size_t n) {
     if (n > 0 && yatai_out_room(out, n)) {
         memcpy(out->p + out->n, p, n);

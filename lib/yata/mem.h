@@ -65,7 +65,8 @@ void yatai_out_fini(struct yatai_out *);
 /* Makes room for n more bytes; false when that failed. */
 bool yatai_out_room(struct yatai_out *, size_t n);
 void yatai_out_byte(struct yatai_out *, uint8_t);
-void yatai_out_uint(struct yatai_out *, uint64_t); /* lib0 varUint */
+void yatai_out_uint(struct yatai_out *, uint64_t);                         /* lib0 varUint */
+void yatai_out_int(struct yatai_out *, uint64_t magnitude, bool negative); /* lib0 varInt */
 void yatai_out_bytes(struct yatai_out *, const void *p, size_t n);
 /* A varUint length and the bytes. */
 void yatai_out_string(struct yatai_out *, const void *p, size_t n);

@@ -1,9 +1,9 @@
 /* pending.c: structs and deletions that wait for what has not arrived.
  *
- * What waits is kept as updates. Yjs merges each new one into a single update; here they are
- * several, each less than half as long as the one before, and merged when that would not be so any
- * more: a thousand updates behind a gap cost a logarithm each, not the whole of what waits. All
- * become one when they are tried again or encoded (yjs 13.6 encoding.js readUpdateV2,
+ * What waits is kept as updates (YATAI_KEPT). Yjs merges each new one into a single update; here
+ * they are several, each less than half as long as the one before, and merged when that would not
+ * be so any more: a thousand updates behind a gap cost a logarithm each, not the whole of what
+ * waits. All become one when they are tried again or encoded (yjs 13.6 encoding.js readUpdateV2,
  * encodeStateAsUpdateV2).
  *
  * Whether what waits can be tried again is known from the lowest clock that is missing of each
@@ -21,9 +21,9 @@ static bool merge_two(struct yatai_out *ret, struct yatai_mem *mem, const struct
     struct yatai_update x = {0}, y = {0};
     const struct yatai_update *both[2] = {&x, &y};
     size_t depth = YATAI_DEPTH_MAX;
-    bool ok = yatai_update_read(&x, mem, a->p, a->n, depth, NULL) == YATA_OK &&
-              yatai_update_read(&y, mem, b->p, b->n, depth, NULL) == YATA_OK &&
-              yatai_updates_merge(ret, mem, both, 2);
+    bool ok = yatai_update_read(&x, mem, YATAI_KEPT, a->p, a->n, depth, NULL) == YATA_OK &&
+              yatai_update_read(&y, mem, YATAI_KEPT, b->p, b->n, depth, NULL) == YATA_OK &&
+              yatai_updates_merge(ret, YATAI_KEPT, mem, both, 2);
     yatai_update_fini(&x, mem);
     yatai_update_fini(&y, mem);
     return ok;
@@ -70,7 +70,7 @@ static bool write_rest(struct yatai_out *out, const struct yatai_update *u,
         yatai_out_uint(out, s->client);
         yatai_out_uint(out, ref->clock);
         for (uint32_t k = 0; k < s->rest_count; k++) {
-            yatai_write_ref(out, ref + k, s->client, 0);
+            yatai_write_ref(out, YATAI_KEPT, ref + k, s->client, 0);
         }
     }
     yatai_out_uint(out, 0);
@@ -143,8 +143,8 @@ static bool plan_retry(struct yatai_waits *w) {
     if (!merge_parts(&w->freed, &doc->mem, doc->pending.parts.v, &w->parts_kept, true)) {
         return false;
     }
-    return yatai_update_read(&doc->waiting, &doc->mem, w->freed.p, w->freed.n, YATAI_DEPTH_MAX,
-                             NULL) == YATA_OK &&
+    return yatai_update_read(&doc->waiting, &doc->mem, YATAI_KEPT, w->freed.p, w->freed.n,
+                             YATAI_DEPTH_MAX, NULL) == YATA_OK &&
            yatai_plan_make(doc, plan, &doc->waiting, &doc->update) &&
            (plan->rest.n == 0 || write_rest(&w->part, &doc->waiting, plan)) &&
            add_missing(w, plan->missing.v, plan->missing.n);

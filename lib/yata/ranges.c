@@ -35,27 +35,6 @@ void yatai_ranges_normalise(yatai_ranges *ranges) {
     ranges->n = n;
 }
 
-void yatai_ranges_write(struct yatai_out *out, const yatai_ranges *ranges) {
-    const struct yatai_range *v = ranges->v;
-    size_t clients = 0;
-    for (size_t i = 0; i < ranges->n; i++) {
-        clients += i == 0 || v[i].client != v[i - 1].client;
-    }
-    yatai_out_uint(out, clients);
-    for (size_t i = 0; i < ranges->n;) {
-        size_t end = i + 1;
-        while (end < ranges->n && v[end].client == v[i].client) {
-            end++;
-        }
-        yatai_out_uint(out, v[i].client);
-        yatai_out_uint(out, end - i);
-        for (; i < end; i++) {
-            yatai_out_uint(out, v[i].clock);
-            yatai_out_uint(out, v[i].len);
-        }
-    }
-}
-
 /* By slot and clock: enough to join; the order of the clients on the wire is made when writing. */
 static int span_order(const void *a, const void *b) {
     const struct yatai_span *x = a, *y = b;

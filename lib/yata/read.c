@@ -87,22 +87,6 @@ bool yatai_read_string(struct yatai_reader *r, const uint8_t **ret, uint32_t *re
 
 /* ---- any ------------------------------------------------------------------------------------ */
 
-/* lib0 encoding.js, writeAny */
-enum {
-    ANY_BYTES = 116,
-    ANY_ARRAY = 117,
-    ANY_OBJECT = 118,
-    ANY_STRING = 119,
-    ANY_TRUE = 120,
-    ANY_FALSE = 121,
-    ANY_BIGINT = 122,
-    ANY_FLOAT64 = 123,
-    ANY_FLOAT32 = 124,
-    ANY_INTEGER = 125,
-    ANY_NULL = 126,
-    ANY_UNDEFINED = 127,
-};
-
 static bool skip_bytes(struct yatai_reader *r, size_t n) {
     if ((size_t)(r->end - r->p) < n) {
         return yatai_reader_fail(r, r->p, "value runs past the end of the update");
@@ -111,8 +95,7 @@ static bool skip_bytes(struct yatai_reader *r, size_t n) {
     return true;
 }
 
-/* A varInt: like a varUint, but the first byte has only six bits of the value. */
-static bool skip_integer(struct yatai_reader *r) {
+bool yatai_read_int(struct yatai_reader *r, uint64_t *ret, bool *ret_negative) {
     const uint8_t *at = r->p;
     uint64_t x = 0;
     for (unsigned i = 0, shift = 0; i < 9; i++) {
@@ -121,6 +104,9 @@ static bool skip_integer(struct yatai_reader *r) {
         }
         uint8_t b = *r->p++;
         uint64_t bits = i == 0 ? b & 0x3fu : b & 0x7fu;
+        if (i == 0) {
+            *ret_negative = (b & 0x40) != 0;
+        }
         if (shift > 53 && bits != 0) {
             break;
         }
@@ -130,6 +116,7 @@ static bool skip_integer(struct yatai_reader *r) {
             if (x > YATAI_CLIENT_MAX) {
                 break;
             }
+            *ret = x;
             return true;
         }
     }
@@ -140,32 +127,34 @@ static bool skip_integer(struct yatai_reader *r) {
 static bool any_flat(struct yatai_reader *r, uint64_t *ret_children, bool *ret_keys) {
     const uint8_t *at = r->p, *s;
     uint32_t n, units;
+    uint64_t integer;
+    bool negative;
     *ret_children = 0;
     *ret_keys = false;
     if (r->p == r->end) {
         return yatai_reader_fail(r, r->p, "update ends where a value should be");
     }
     switch (*r->p++) {
-    case ANY_UNDEFINED:
-    case ANY_NULL:
-    case ANY_TRUE:
-    case ANY_FALSE:
+    case YATAI_ANY_UNDEFINED:
+    case YATAI_ANY_NULL:
+    case YATAI_ANY_TRUE:
+    case YATAI_ANY_FALSE:
         return true;
-    case ANY_INTEGER:
-        return skip_integer(r);
-    case ANY_FLOAT32:
+    case YATAI_ANY_INTEGER:
+        return yatai_read_int(r, &integer, &negative);
+    case YATAI_ANY_FLOAT32:
         return skip_bytes(r, 4);
-    case ANY_FLOAT64:
-    case ANY_BIGINT:
+    case YATAI_ANY_FLOAT64:
+    case YATAI_ANY_BIGINT:
         return skip_bytes(r, 8);
-    case ANY_STRING:
+    case YATAI_ANY_STRING:
         return yatai_read_string(r, &s, &n, &units);
-    case ANY_BYTES:
+    case YATAI_ANY_BYTES:
         return yatai_read_blob(r, &s, &n);
-    case ANY_OBJECT:
+    case YATAI_ANY_OBJECT:
         *ret_keys = true;
         break;
-    case ANY_ARRAY:
+    case YATAI_ANY_ARRAY:
         break;
     default:
         return yatai_reader_fail(r, at, "value has an unknown tag");
@@ -218,7 +207,7 @@ bool yatai_read_any(struct yatai_reader *r) {
     }
 }
 
-static const uint8_t *past_uint(const uint8_t *p, uint64_t *ret) {
+const uint8_t *yatai_past_uint(const uint8_t *p, uint64_t *ret) {
     uint64_t x = 0;
     for (unsigned shift = 0;; shift += 7) {
         uint8_t b = *p++;
@@ -230,25 +219,36 @@ static const uint8_t *past_uint(const uint8_t *p, uint64_t *ret) {
     }
 }
 
+const uint8_t *yatai_past_int(const uint8_t *p, uint64_t *ret, bool *ret_negative) {
+    uint8_t b = *p++;
+    uint64_t more = 0;
+    *ret_negative = (b & 0x40) != 0;
+    if (b & 0x80) {
+        p = yatai_past_uint(p, &more);
+    }
+    *ret = (b & 0x3fu) | more << 6;
+    return p;
+}
+
 /* Past one checked `any` that ends before `end`. */
 static const uint8_t *past_any(const uint8_t *p, const uint8_t *end) {
     uint64_t n;
     switch (*p) {
-    case ANY_UNDEFINED:
-    case ANY_NULL:
-    case ANY_TRUE:
-    case ANY_FALSE:
+    case YATAI_ANY_UNDEFINED:
+    case YATAI_ANY_NULL:
+    case YATAI_ANY_TRUE:
+    case YATAI_ANY_FALSE:
         return p + 1;
-    case ANY_INTEGER:
-        return past_uint(p + 1, &n);
-    case ANY_FLOAT32:
+    case YATAI_ANY_INTEGER:
+        return yatai_past_uint(p + 1, &n);
+    case YATAI_ANY_FLOAT32:
         return p + 5;
-    case ANY_FLOAT64:
-    case ANY_BIGINT:
+    case YATAI_ANY_FLOAT64:
+    case YATAI_ANY_BIGINT:
         return p + 9;
-    case ANY_STRING:
-    case ANY_BYTES:
-        p = past_uint(p + 1, &n);
+    case YATAI_ANY_STRING:
+    case YATAI_ANY_BYTES:
+        p = yatai_past_uint(p + 1, &n);
         return p + n;
     default: {
         struct yatai_reader r = {.start = p, .p = p, .end = end, .max_depth = YATAI_DEPTH_MAX};
@@ -265,7 +265,7 @@ size_t yatai_elements_skip(unsigned kind, const uint8_t *p, size_t n, uint32_t c
             p = past_any(p, end);
         } else {
             uint64_t bytes;
-            p = past_uint(p, &bytes);
+            p = yatai_past_uint(p, &bytes);
             p += bytes;
         }
     }

@@ -1,4 +1,4 @@
-/* update.c: decodes a whole update and checks it before anything is applied.
+/* update.c: decodes a whole update of format V1 and checks it before anything is applied.
  *
  * An update must change a document wholly or not at all, while Yjs itself notices a fault only when
  * half of it is integrated. So decoding is a step of its own, and its rules are those of a careful
@@ -17,8 +17,6 @@
 #define TYPE_REF_HOOK      5
 #define GUARD_BYTES        1 /* what a document stores besides a payload, see heap.h */
 #define STRUCT_BYTES_LEAST 2
-#define ANY_TAG_NULL       126
-#define ANY_TAG_UNDEFINED  127
 
 /* ---- contents ------------------------------------------------------------------------------- */
 
@@ -84,7 +82,7 @@ static bool read_doc(struct yatai_reader *r) {
     if (!yatai_read_string(r, &s, &n, &units)) {
         return false;
     }
-    if (r->p < r->end && (*r->p == ANY_TAG_NULL || *r->p == ANY_TAG_UNDEFINED)) {
+    if (r->p < r->end && (*r->p == YATAI_ANY_NULL || *r->p == YATAI_ANY_UNDEFINED)) {
         return yatai_reader_fail(r, r->p, "options of a sub-document are not an object");
     }
     return yatai_read_any(r);
@@ -112,10 +110,11 @@ static bool read_content(struct yatai_reader *r, struct yatai_ref *ref) {
         ok = yatai_read_blob(r, &s, &n);
         break;
     case YATAI_EMBED:
-        ok = read_json_string(r);
+        ok = ref->any ? yatai_read_any(r) : read_json_string(r);
         break;
     case YATAI_FORMAT:
-        ok = yatai_read_string(r, &s, &n, &units) && read_json_string(r);
+        ok = yatai_read_string(r, &s, &n, &units) &&
+             (ref->any ? yatai_read_any(r) : read_json_string(r));
         break;
     case YATAI_TYPE:
         ok = read_type(r, ref);
@@ -175,9 +174,14 @@ static bool read_struct(struct yatai_reader *r, struct yatai_ref *ref, uint64_t 
     unsigned info = *r->p++;
     ref->kind = info & YATAI_KIND_BITS;
     ref->has = 0;
+    ref->any = false;
     ref->content_bytes = 0;
     if (ref->kind == YATAI_GC || ref->kind == YATAI_SKIP) {
         return yatai_read_u32(r, &ref->len, "length");
+    }
+    if (r->format == YATAI_KEPT && ref->kind > YATAI_SKIP) {
+        ref->any = true;
+        ref->kind = ref->kind == YATAI_ANY_EMBED ? YATAI_EMBED : YATAI_FORMAT;
     }
     if (ref->kind > YATAI_SKIP) {
         return yatai_reader_fail(r, at, "unknown kind of content");
@@ -208,6 +212,44 @@ static void account(struct yatai_update *u, const struct yatai_ref *ref) {
     }
 }
 
+struct yatai_ref *yatai_ref_new(struct yatai_mem *mem, struct yatai_update *u,
+                                const struct yatai_section *s) {
+    if (!YATAI_RESERVE(mem, &u->refs, u->refs.n + 1)) {
+        return NULL;
+    }
+    struct yatai_ref *ref = &u->refs.v[u->refs.n];
+    ref->clock = s->end_clock;
+    return ref;
+}
+
+bool yatai_ref_add(struct yatai_reader *r, struct yatai_update *u, struct yatai_section *s,
+                   const uint8_t *at) {
+    struct yatai_ref *ref = &u->refs.v[u->refs.n];
+    if (ref->len > UINT32_MAX - s->end_clock) {
+        return yatai_reader_fail(r, at, "clock has more than 32 bits");
+    }
+    s->end_clock += ref->len;
+    bool joins =
+        !u->verbatim && ref->kind == YATAI_GC && u->refs.n > s->first && ref[-1].kind == YATAI_GC;
+    if (joins) {
+        ref[-1].len += ref->len;
+    } else if (ref->len > 0) {
+        account(u, ref);
+        u->refs.n++;
+    }
+    return true;
+}
+
+bool yatai_section_add(struct yatai_reader *r, struct yatai_mem *mem, struct yatai_update *u,
+                       struct yatai_section *s) {
+    s->count = (uint32_t)u->refs.n - s->first;
+    if (!YATAI_PUSH(mem, &u->sections, *s)) {
+        r->status = YATA_NOMEM;
+        return false;
+    }
+    return true;
+}
+
 static bool read_section(struct yatai_reader *r, struct yatai_mem *mem, struct yatai_update *u) {
     struct yatai_section s = {.first = (uint32_t)u->refs.n};
     uint64_t count;
@@ -225,33 +267,16 @@ static bool read_section(struct yatai_reader *r, struct yatai_mem *mem, struct y
     s.end_clock = s.start_clock;
     for (uint64_t i = 0; i < count; i++) {
         const uint8_t *at = r->p;
-        if (!YATAI_RESERVE(mem, &u->refs, u->refs.n + 1)) {
+        struct yatai_ref *ref = yatai_ref_new(mem, u, &s);
+        if (!ref) {
             r->status = YATA_NOMEM;
             return false;
         }
-        struct yatai_ref *ref = &u->refs.v[u->refs.n];
-        ref->clock = s.end_clock;
-        if (!read_struct(r, ref, s.client)) {
+        if (!read_struct(r, ref, s.client) || !yatai_ref_add(r, u, &s, at)) {
             return false;
         }
-        if (ref->len > UINT32_MAX - s.end_clock) {
-            return yatai_reader_fail(r, at, "clock has more than 32 bits");
-        }
-        s.end_clock += ref->len;
-        bool joins = ref->kind == YATAI_GC && u->refs.n > s.first && ref[-1].kind == YATAI_GC;
-        if (joins) {
-            ref[-1].len += ref->len;
-        } else if (ref->len > 0) {
-            account(u, ref);
-            u->refs.n++;
-        }
     }
-    s.count = (uint32_t)u->refs.n - s.first;
-    if (!YATAI_PUSH(mem, &u->sections, s)) {
-        r->status = YATA_NOMEM;
-        return false;
-    }
-    return true;
+    return yatai_section_add(r, mem, u, &s);
 }
 
 static int section_order(const void *a, const void *b) {
@@ -261,8 +286,7 @@ static int section_order(const void *a, const void *b) {
                                    : (x->at > y->at) - (x->at < y->at);
 }
 
-/* Sections by client, descending, each client once. */
-static bool order_sections(struct yatai_reader *r, struct yatai_update *u) {
+bool yatai_sections_order(struct yatai_reader *r, struct yatai_update *u) {
     bool sorted = true;
     for (size_t i = 1; i < u->sections.n; i++) {
         sorted &= u->sections.v[i - 1].client > u->sections.v[i].client;
@@ -294,10 +318,22 @@ static bool read_structs(struct yatai_reader *r, struct yatai_mem *mem, struct y
             return false;
         }
     }
-    return order_sections(r, u);
+    return yatai_sections_order(r, u);
 }
 
 /* ---- delete set ----------------------------------------------------------------------------- */
+
+bool yatai_range_add(struct yatai_reader *r, struct yatai_mem *mem, struct yatai_update *u,
+                     struct yatai_range x, const uint8_t *at) {
+    if (x.len > UINT32_MAX - x.clock) {
+        return yatai_reader_fail(r, at, "clock has more than 32 bits");
+    }
+    if (x.len > 0 && !YATAI_PUSH(mem, &u->ranges, x)) {
+        r->status = YATA_NOMEM;
+        return false;
+    }
+    return true;
+}
 
 static bool read_ranges(struct yatai_reader *r, struct yatai_mem *mem, struct yatai_update *u) {
     const uint8_t *at = r->p;
@@ -319,18 +355,14 @@ static bool read_ranges(struct yatai_reader *r, struct yatai_mem *mem, struct ya
         if (!yatai_read_u32(r, &x.clock, "clock") || !yatai_read_u32(r, &x.len, "length")) {
             return false;
         }
-        if (x.len > UINT32_MAX - x.clock) {
-            return yatai_reader_fail(r, at, "clock has more than 32 bits");
-        }
-        if (x.len > 0 && !YATAI_PUSH(mem, &u->ranges, x)) {
-            r->status = YATA_NOMEM;
+        if (!yatai_range_add(r, mem, u, x, at)) {
             return false;
         }
     }
     return true;
 }
 
-static bool read_delete_set(struct yatai_reader *r, struct yatai_mem *mem, struct yatai_update *u) {
+bool yatai_delete_set_read(struct yatai_reader *r, struct yatai_mem *mem, struct yatai_update *u) {
     const uint8_t *at = r->p;
     uint64_t clients;
     if (!yatai_read_uint(r, &clients)) {
@@ -349,19 +381,32 @@ static bool read_delete_set(struct yatai_reader *r, struct yatai_mem *mem, struc
 
 /* ---- updates -------------------------------------------------------------------------------- */
 
-enum yata_status yatai_update_read(struct yatai_update *u, struct yatai_mem *mem, const uint8_t *p,
-                                   size_t n, size_t max_depth, struct yata_error *ret_error) {
+static void drop_chunks(struct yatai_update *u, struct yatai_mem *mem) {
+    while (u->chunk) {
+        struct yatai_chunk *chunk = u->chunk;
+        u->chunk = chunk->next;
+        yatai_mem_resize(mem, chunk, sizeof *chunk + chunk->cap, 0);
+    }
+}
+
+enum yata_status yatai_update_read(struct yatai_update *u, struct yatai_mem *mem,
+                                   enum yata_format format, const uint8_t *p, size_t n,
+                                   size_t max_depth, struct yata_error *ret_error) {
     struct yatai_reader r = yatai_reader_on(p, n);
+    r.format = format;
     if (max_depth > 0) {
         r.max_depth = max_depth;
     }
     u->refs.n = u->sections.n = u->ranges.n = 0;
     u->content_bytes = u->type_count = 0;
     u->skips = false;
+    drop_chunks(u, mem);
     if (n > UINT32_MAX / 2) {
         yatai_reader_fail(&r, p, "update is larger than 2 GiB");
+    } else if (format == YATA_V2) {
+        yatai_update_read_v2(&r, mem, u);
     } else if (read_structs(&r, mem, u)) {
-        (void)read_delete_set(&r, mem, u);
+        (void)yatai_delete_set_read(&r, mem, u);
     }
     if (r.status == YATA_NOMEM) {
         snprintf(r.why.what, sizeof r.why.what, "out of memory");
@@ -372,10 +417,26 @@ enum yata_status yatai_update_read(struct yatai_update *u, struct yatai_mem *mem
     return r.status;
 }
 
+static int section_place(const void *a, const void *b) {
+    const struct yatai_section *x = a, *y = b;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+enum yata_status yatai_update_read_in_order(struct yatai_update *u, struct yatai_mem *mem,
+                                            enum yata_format format, const uint8_t *p, size_t n,
+                                            size_t max_depth, struct yata_error *ret_error) {
+    enum yata_status status = yatai_update_read(u, mem, format, p, n, max_depth, ret_error);
+    if (status == YATA_OK && u->sections.n > 1) {
+        qsort(u->sections.v, u->sections.n, sizeof *u->sections.v, section_place);
+    }
+    return status;
+}
+
 void yatai_update_fini(struct yatai_update *u, struct yatai_mem *mem) {
     YATAI_VEC_FREE(mem, &u->refs);
     YATAI_VEC_FREE(mem, &u->sections);
     YATAI_VEC_FREE(mem, &u->ranges);
+    drop_chunks(u, mem);
 }
 
 struct yatai_section *yatai_update_section(const struct yatai_update *u, uint64_t client) {

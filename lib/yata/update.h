@@ -1,12 +1,18 @@
-/* update.h: an update (V1) decoded and checked, but applied to nothing.
+/* update.h: an update decoded and checked, but applied to nothing.
+ *
+ * Both formats decode to the same form. Payloads are as V1 has them, but for the values of embeds
+ * and formats, which stay what they were, JSON text or `any`: nobody may ever want the other form.
  *
  * Thread: any; a struct yatai_update belongs to its caller. Memory: the decoded form points into
- * the bytes of the update, which must outlive it.
+ * the bytes of the update, which must outlive it, and into its own arena.
  */
 #ifndef YATA_UPDATE_H
 #define YATA_UPDATE_H
 
 #include "mem.h"
+
+/* V1, but with the kinds YATAI_ANY_EMBED and YATAI_ANY_FORMAT: how structs that wait are kept. */
+#define YATAI_KEPT ((enum yata_format)2)
 
 /* What a struct holds; the numbers are the content refs of the format. */
 enum yatai_kind {
@@ -21,6 +27,8 @@ enum yatai_kind {
     YATAI_ANY = 8,
     YATAI_DOC = 9,
     YATAI_SKIP = 10,
+    YATAI_ANY_EMBED = 11, /* only in YATAI_KEPT */
+    YATAI_ANY_FORMAT = 12,
 };
 
 /* Bits of an info byte, and what else a decoded struct may have. */
@@ -46,6 +54,7 @@ struct yatai_ref {
     uint8_t kind; /* enum yatai_kind */
     uint8_t has;  /* YATAI_HAS_… */
     uint8_t type_ref;
+    bool any; /* the value of an embed or a format is `any`, not JSON text */
     uint32_t content_bytes;
     const uint8_t *content; /* payload as on the wire, but strings without their length, any and
                              * JSON without their count, types without their number */
@@ -79,7 +88,7 @@ struct yatai_section {
     uint32_t rest_count; /* planned: how many have to wait */
     uint32_t state;      /* planned: the clock the client will have */
     uint32_t slot;       /* when prepared */
-    uint32_t at;         /* offset of the client id, for messages */
+    uint32_t at;         /* offset of the client id, or V2 of the clock */
 };
 
 /* A range of a delete set. */
@@ -91,21 +100,59 @@ struct yatai_range {
 
 typedef YATAI_VEC(struct yatai_range) yatai_ranges;
 
+/* Bytes that stay where they are. */
+struct yatai_chunk {
+    struct yatai_chunk *next;
+    size_t n, cap;
+    uint8_t bytes[];
+};
+
 struct yatai_update {
     YATAI_VEC(struct yatai_ref) refs;
     YATAI_VEC(struct yatai_section) sections; /* by client, descending */
     yatai_ranges ranges;                      /* as they came, empty ones dropped */
     size_t content_bytes;                     /* bound on what the structs will store */
     size_t type_count;
-    bool skips; /* has Skip structs */
+    bool skips;                /* has Skip structs */
+    bool verbatim;             /* set by the caller: runs of collected structs are not joined */
+    struct yatai_chunk *chunk; /* payloads put together from several columns */
 };
 
 /* Decodes and checks an update. On anything but YATA_OK the contents of `u` mean nothing. */
-enum yata_status yatai_update_read(struct yatai_update *u, struct yatai_mem *, const uint8_t *p,
-                                   size_t n, size_t max_depth, struct yata_error *ret_error);
+enum yata_status yatai_update_read(struct yatai_update *u, struct yatai_mem *, enum yata_format,
+                                   const uint8_t *p, size_t n, size_t max_depth,
+                                   struct yata_error *ret_error);
+/* The same with sections in the order of the update, as the lazy readers of Yjs meet them. */
+enum yata_status yatai_update_read_in_order(struct yatai_update *u, struct yatai_mem *,
+                                            enum yata_format, const uint8_t *p, size_t n,
+                                            size_t max_depth, struct yata_error *ret_error);
 void yatai_update_fini(struct yatai_update *, struct yatai_mem *);
 /* The section of a client, or NULL. */
 struct yatai_section *yatai_update_section(const struct yatai_update *, uint64_t client);
+
+/* ---- update.c and update_v2.c --------------------------------------------------------------- */
+
+struct yatai_reader;
+
+/* The next struct, to be filled, of the section that starts at `s`; NULL when memory is out. */
+struct yatai_ref *yatai_ref_new(struct yatai_mem *, struct yatai_update *,
+                                const struct yatai_section *s);
+/* Takes it in, and advances the clock. */
+bool yatai_ref_add(struct yatai_reader *, struct yatai_update *, struct yatai_section *s,
+                   const uint8_t *at);
+/* Takes in the section. */
+bool yatai_section_add(struct yatai_reader *, struct yatai_mem *, struct yatai_update *,
+                       struct yatai_section *s);
+/* Takes in a range of the delete set. */
+bool yatai_range_add(struct yatai_reader *, struct yatai_mem *, struct yatai_update *,
+                     struct yatai_range x, const uint8_t *at);
+/* Sections by client, descending, each client once. */
+bool yatai_sections_order(struct yatai_reader *, struct yatai_update *);
+/* Structs and deletions of format V2, or deletions only. */
+void yatai_update_read_v2(struct yatai_reader *, struct yatai_mem *, struct yatai_update *);
+bool yatai_delete_set_read_v2(struct yatai_reader *, struct yatai_mem *, struct yatai_update *);
+/* Deletions of format V1. */
+bool yatai_delete_set_read(struct yatai_reader *, struct yatai_mem *, struct yatai_update *);
 
 /* ---- reading primitives --------------------------------------------------------------------- */
 
@@ -113,6 +160,7 @@ struct yatai_section *yatai_update_section(const struct yatai_update *, uint64_t
 struct yatai_reader {
     const uint8_t *start, *p, *end;
     size_t max_depth;
+    enum yata_format format;
     enum yata_status status;
     struct yata_error why;
 };
@@ -128,10 +176,33 @@ bool yatai_read_blob(struct yatai_reader *, const uint8_t **ret, uint32_t *ret_n
 /* The same, checked to be UTF-8; *ret_units is its length in UTF-16 code units. */
 bool yatai_read_string(struct yatai_reader *, const uint8_t **ret, uint32_t *ret_n,
                        uint32_t *ret_units);
+/* The tags of lib0's `any` (encoding.js writeAny). */
+enum yatai_any {
+    YATAI_ANY_BYTES = 116,
+    YATAI_ANY_ARRAY = 117,
+    YATAI_ANY_OBJECT = 118,
+    YATAI_ANY_STRING = 119,
+    YATAI_ANY_TRUE = 120,
+    YATAI_ANY_FALSE = 121,
+    YATAI_ANY_BIGINT = 122,
+    YATAI_ANY_FLOAT64 = 123,
+    YATAI_ANY_FLOAT32 = 124,
+    YATAI_ANY_INTEGER = 125,
+    YATAI_ANY_NULL = 126,
+    YATAI_ANY_UNDEFINED = 127,
+};
+
+/* A state vector, in memory from malloc. */
+bool yatai_read_vector(struct yatai_reader *, struct yata_clock **ret, size_t *ret_n);
 /* Checks one value in lib0's `any` encoding and moves past it. */
 bool yatai_read_any(struct yatai_reader *);
 /* Checks that the bytes are JSON text. */
 bool yatai_json_check(struct yatai_reader *, const uint8_t *p, uint32_t n);
+/* A varInt: sign and magnitude, so that -0 is a number of its own. */
+bool yatai_read_int(struct yatai_reader *, uint64_t *ret, bool *ret_negative);
+/* Past numbers that were checked before. */
+const uint8_t *yatai_past_uint(const uint8_t *p, uint64_t *ret);
+const uint8_t *yatai_past_int(const uint8_t *p, uint64_t *ret, bool *ret_negative);
 /* The bytes of the first `count` elements of an ANY or JSON payload that was checked before. */
 size_t yatai_elements_skip(unsigned kind, const uint8_t *p, size_t n, uint32_t count);
 

@@ -5,8 +5,10 @@
  */
 #include <string.h>
 
+#include "columns.h"
 #include "doc.h"
 #include "text.h"
+#include "value.h"
 
 /* Info byte, two ids, a length. */
 #define STRUCT_HEAD_BYTES (1 + 5 * YATAI_UINT_MAX_BYTES)
@@ -74,18 +76,37 @@ static void write_content(struct yatai_out *out, unsigned kind, const uint8_t *p
     }
 }
 
+/* An embed or a format whose value is `any`, with JSON text instead. */
+static void write_any_as_json(struct yatai_out *out, unsigned kind, const uint8_t *p, size_t n) {
+    const uint8_t *end = p + n;
+    struct yatai_out json = {.mem = out->mem};
+    if (kind == YATAI_FORMAT) {
+        uint64_t key_bytes;
+        const uint8_t *key = yatai_past_uint(p, &key_bytes);
+        yatai_out_string(out, key, key_bytes);
+        p = key + key_bytes;
+    }
+    (void)yatai_any_to_json(&json, p, end);
+    out->failed |= json.failed;
+    yatai_out_string(out, json.p, json.n);
+    yatai_out_fini(&json);
+}
+
 /* ---- structs -------------------------------------------------------------------------------- */
 
-void yatai_write_ref(struct yatai_out *out, const struct yatai_ref *ref, uint64_t client,
-                     uint32_t skip) {
-    unsigned has = ref->has;
+void yatai_write_ref(struct yatai_out *out, enum yata_format format, const struct yatai_ref *ref,
+                     uint64_t client, uint32_t skip) {
+    unsigned has = ref->has, kind = ref->kind;
     bool linked = (has & (YATAI_HAS_ORIGIN | YATAI_HAS_RIGHT)) != 0;
     if (ref->kind == YATAI_GC || ref->kind == YATAI_SKIP) {
         yatai_out_byte(out, ref->kind);
         write_content(out, ref->kind, NULL, 0, ref->len, skip, false);
         return;
     }
-    unsigned info = ref->kind | (has & ~(unsigned)YATAI_HAS_ROOT);
+    if (ref->any && format == YATAI_KEPT) {
+        kind = kind == YATAI_EMBED ? YATAI_ANY_EMBED : YATAI_ANY_FORMAT;
+    }
+    unsigned info = kind | (has & ~(unsigned)YATAI_HAS_ROOT);
     yatai_out_byte(out, (uint8_t)(info | (skip > 0 ? YATAI_HAS_ORIGIN : 0)));
     if (skip > 0) {
         yatai_out_uint(out, client);
@@ -112,6 +133,10 @@ void yatai_write_ref(struct yatai_out *out, const struct yatai_ref *ref, uint64_
     }
     if (ref->kind == YATAI_TYPE) {
         yatai_out_uint(out, ref->type_ref);
+    }
+    if (ref->any && format != YATAI_KEPT) {
+        write_any_as_json(out, kind, ref->content, ref->content_bytes);
+        return;
     }
     write_content(out, ref->kind, ref->content, ref->content_bytes, ref->len, skip, false);
 }
@@ -171,13 +196,75 @@ static void write_item(struct yatai_out *out, const struct yata_doc *doc,
         yatai_out_bytes(out, doc->heap.v + type->name, type->name_bytes);
         return;
     }
+    if ((it->who & YATAI_F_ANY) && (kind == YATAI_EMBED || kind == YATAI_FORMAT)) {
+        write_any_as_json(out, kind, doc->heap.v + it->content, it->content_bytes);
+        return;
+    }
     write_content(out, kind, doc->heap.v + it->content, it->content_bytes, it->len, skip,
                   (it->who & YATAI_F_SUBST) != 0);
 }
 
+static void view_parent(const struct yata_doc *doc, const struct yatai_item *it,
+                        struct yatai_ref *ref) {
+    const struct yatai_type *type = &doc->types.v[yatai_home_type(doc, it)];
+    if (type->item == 0) {
+        const struct yatai_entry *name = &doc->entries.v[type->root];
+        ref->has |= YATAI_HAS_ROOT;
+        ref->root = doc->heap.v + name->key;
+        ref->root_bytes = name->key_bytes;
+    } else {
+        const struct yatai_item *holder = yatai_item(doc, type->item);
+        ref->parent.client = doc->clients.v[yatai_slot(holder)].id;
+        ref->parent.clock = holder->clock;
+    }
+    if (it->who & YATAI_F_MAP) {
+        const struct yatai_entry *entry = &doc->entries.v[it->home];
+        ref->sub = doc->heap.v + entry->key;
+        ref->sub_bytes = entry->key_bytes;
+    }
+}
+
+struct yatai_ref yatai_item_view(const struct yata_doc *doc, const struct yatai_item *it) {
+    const struct yatai_client *clients = doc->clients.v;
+    struct yatai_ref ref = {.clock = it->clock, .len = it->len, .kind = (uint8_t)yatai_kind(it)};
+    if (ref.kind == YATAI_GC) {
+        return ref;
+    }
+    ref.has = it->who & YATAI_F_MAP ? YATAI_HAS_SUB : 0;
+    if (it->origin_slot != 0) {
+        ref.has |= YATAI_HAS_ORIGIN;
+        ref.origin = (struct yatai_id){clients[it->origin_slot].id, it->origin_clock, 0};
+    }
+    if (it->right_slot != 0) {
+        ref.has |= YATAI_HAS_RIGHT;
+        ref.right = (struct yatai_id){clients[it->right_slot].id, it->right_clock, 0};
+    }
+    if (!(ref.has & (YATAI_HAS_ORIGIN | YATAI_HAS_RIGHT))) {
+        view_parent(doc, it, &ref);
+    }
+    if (ref.kind == YATAI_TYPE) {
+        const struct yatai_type *type = &doc->types.v[it->content];
+        ref.type_ref = type->type_ref;
+        ref.content = doc->heap.v + type->name;
+        ref.content_bytes = type->name_bytes;
+    } else {
+        ref.any = (ref.kind == YATAI_EMBED || ref.kind == YATAI_FORMAT) && (it->who & YATAI_F_ANY);
+        ref.content = doc->heap.v + it->content;
+        ref.content_bytes = it->content_bytes;
+    }
+    return ref;
+}
+
+/* An update on its way: structs go to columns in V2, everything else to `out`. */
+struct sink {
+    struct yatai_out *out;
+    struct yatai_columns *columns; /* NULL: V1 */
+};
+
 /* The structs of a client from a clock on, as a section of an update. */
-static void write_section(struct yatai_out *out, const struct yata_doc *doc, uint32_t slot,
+static void write_section(struct sink sink, const struct yata_doc *doc, uint32_t slot,
                           uint32_t clock) {
+    struct yatai_out *out = sink.out;
     struct yatai_client *c = &doc->clients.v[slot];
     struct yatai_pos pos = yatai_index_find(c, clock);
     size_t count = c->struct_count - pos.at;
@@ -185,9 +272,22 @@ static void write_section(struct yatai_out *out, const struct yata_doc *doc, uin
         count -= c->leaf[i].n;
     }
     yatai_out_uint(out, count);
-    yatai_out_uint(out, c->id);
+    if (sink.columns) {
+        yatai_columns_client(sink.columns, c->id);
+    } else {
+        yatai_out_uint(out, c->id);
+    }
     yatai_out_uint(out, clock);
     const struct yatai_item *it = yatai_item(doc, yatai_pos_item(c, pos));
+    if (sink.columns) {
+        uint32_t skip = clock - it->clock;
+        do {
+            struct yatai_ref ref = yatai_item_view(doc, yatai_item(doc, yatai_pos_item(c, pos)));
+            yatai_columns_ref(sink.columns, &ref, c->id, skip);
+            skip = 0;
+        } while (yatai_pos_next(c, &pos));
+        return;
+    }
     write_item(out, doc, it, clock - it->clock);
     while (yatai_pos_next(c, &pos)) {
         write_item(out, doc, yatai_item(doc, yatai_pos_item(c, pos)), 0);
@@ -196,10 +296,52 @@ static void write_section(struct yatai_out *out, const struct yata_doc *doc, uin
 
 /* ---- delete sets ---------------------------------------------------------------------------- */
 
+/* A delete set of either format on its way. */
+struct range_writer {
+    struct yatai_out *out; /* NULL: only count */
+    enum yata_format format;
+    uint32_t end; /* of the last range */
+    size_t count;
+};
+
+static void write_range(struct range_writer *w, uint32_t clock, uint32_t len) {
+    w->count++;
+    if (w->out && w->format == YATA_V2) {
+        yatai_out_uint(w->out, clock - w->end);
+        yatai_out_uint(w->out, len - 1);
+        w->end = clock + len;
+    } else if (w->out) {
+        yatai_out_uint(w->out, clock);
+        yatai_out_uint(w->out, len);
+    }
+}
+
+void yatai_ranges_write(struct yatai_out *out, enum yata_format format,
+                        const yatai_ranges *ranges) {
+    const struct yatai_range *v = ranges->v;
+    size_t clients = 0;
+    for (size_t i = 0; i < ranges->n; i++) {
+        clients += i == 0 || v[i].client != v[i - 1].client;
+    }
+    yatai_out_uint(out, clients);
+    for (size_t i = 0; i < ranges->n;) {
+        size_t end = i + 1;
+        while (end < ranges->n && v[end].client == v[i].client) {
+            end++;
+        }
+        yatai_out_uint(out, v[i].client);
+        yatai_out_uint(out, end - i);
+        struct range_writer w = {.out = out, .format = format};
+        for (; i < end; i++) {
+            write_range(&w, v[i].clock, v[i].len);
+        }
+    }
+}
+
 /* The deleted ranges of one client; returns how many. With `out`, writes them. */
-static size_t deleted_ranges(struct yatai_out *out, const struct yata_doc *doc,
-                             const struct yatai_client *c) {
-    size_t count = 0;
+static size_t deleted_ranges(struct yatai_out *out, enum yata_format format,
+                             const struct yata_doc *doc, const struct yatai_client *c) {
+    struct range_writer w = {.out = out, .format = format};
     uint32_t start = 0, end = 0;
     bool open = false;
     for (uint32_t l = 0; l < c->leaf_count; l++) {
@@ -209,40 +351,33 @@ static size_t deleted_ranges(struct yatai_out *out, const struct yata_doc *doc,
             if (deleted && !open) {
                 start = it->clock;
             } else if (!deleted && open) {
-                count++;
-                if (out) {
-                    yatai_out_uint(out, start);
-                    yatai_out_uint(out, end - start);
-                }
+                write_range(&w, start, end - start);
             }
             open = deleted;
             end = it->clock + it->len;
         }
     }
     if (open) {
-        count++;
-        if (out) {
-            yatai_out_uint(out, start);
-            yatai_out_uint(out, end - start);
-        }
+        write_range(&w, start, end - start);
     }
-    return count;
+    return w.count;
 }
 
-void yatai_write_delete_set(struct yatai_out *out, const struct yata_doc *doc) {
+void yatai_write_delete_set(struct yatai_out *out, enum yata_format format,
+                            const struct yata_doc *doc) {
     yatai_clients_sort(doc);
     size_t clients = 0;
     for (size_t i = 0; i < doc->by_id.n; i++) {
-        clients += deleted_ranges(NULL, doc, &doc->clients.v[doc->by_id.v[i]]) > 0;
+        clients += deleted_ranges(NULL, format, doc, &doc->clients.v[doc->by_id.v[i]]) > 0;
     }
     yatai_out_uint(out, clients);
     for (size_t i = 0; i < doc->by_id.n; i++) {
         const struct yatai_client *c = &doc->clients.v[doc->by_id.v[i]];
-        size_t count = deleted_ranges(NULL, doc, c);
+        size_t count = deleted_ranges(NULL, format, doc, c);
         if (count > 0) {
             yatai_out_uint(out, c->id);
             yatai_out_uint(out, count);
-            (void)deleted_ranges(out, doc, c);
+            (void)deleted_ranges(out, format, doc, c);
         }
     }
 }
@@ -262,27 +397,49 @@ uint64_t yatai_since(const struct yata_clock *since, size_t n, uint64_t client) 
     return low < n && since[low].client == client ? since[low].clock : 0;
 }
 
-void yatai_write_state(struct yatai_out *out, const struct yata_doc *doc,
-                       const struct yata_clock *since, size_t n) {
+/* All structs of the document at and after the clocks. */
+static void write_structs(struct sink sink, const struct yata_doc *doc,
+                          const struct yata_clock *since, size_t n) {
     yatai_clients_sort(doc);
     size_t clients = 0;
     for (size_t i = 0; i < doc->by_id.n; i++) {
         const struct yatai_client *c = &doc->clients.v[doc->by_id.v[i]];
         clients += c->clock > yatai_since(since, n, c->id);
     }
-    yatai_out_uint(out, clients);
+    yatai_out_uint(sink.out, clients);
     for (size_t i = 0; i < doc->by_id.n; i++) {
         uint32_t slot = doc->by_id.v[i];
         const struct yatai_client *c = &doc->clients.v[slot];
         uint64_t clock = yatai_since(since, n, c->id);
         if (c->clock > clock) {
-            write_section(out, doc, slot, (uint32_t)clock);
+            write_section(sink, doc, slot, (uint32_t)clock);
         }
     }
-    yatai_write_delete_set(out, doc);
 }
 
-static void write_transaction_ranges(struct yatai_out *out, struct yata_doc *doc) {
+/* Puts columns and rest together. */
+static void finish(struct yatai_out *out, struct yatai_columns *columns) {
+    yatai_columns_finish(columns, out);
+    yatai_out_bytes(out, columns->rest.p, columns->rest.n);
+    yatai_out_fini(&columns->rest);
+}
+
+void yatai_write_state(struct yatai_out *out, enum yata_format format, const struct yata_doc *doc,
+                       const struct yata_clock *since, size_t n) {
+    if (format == YATA_V2) {
+        struct yatai_columns columns;
+        yatai_columns_init(&columns, out->mem);
+        write_structs((struct sink){&columns.rest, &columns}, doc, since, n);
+        yatai_write_delete_set(&columns.rest, format, doc);
+        finish(out, &columns);
+    } else {
+        write_structs((struct sink){out, NULL}, doc, since, n);
+        yatai_write_delete_set(out, format, doc);
+    }
+}
+
+static void write_transaction_ranges(struct yatai_out *out, enum yata_format format,
+                                     struct yata_doc *doc) {
     yatai_ranges ranges = {0};
     struct yatai_mem *mem = out->mem;
     if (!YATAI_RESERVE(mem, &ranges, doc->deleted.n)) {
@@ -295,16 +452,28 @@ static void write_transaction_ranges(struct yatai_out *out, struct yata_doc *doc
             .client = doc->clients.v[span->slot].id, .clock = span->clock, .len = span->len};
     }
     yatai_ranges_normalise(&ranges);
-    yatai_ranges_write(out, &ranges);
+    yatai_ranges_write(out, format, &ranges);
     YATAI_VEC_FREE(mem, &ranges);
 }
 
-void yatai_write_transaction(struct yatai_out *out, struct yata_doc *doc) {
+static void write_new_structs(struct sink sink, struct yata_doc *doc) {
     yatai_slots_sort(doc, doc->touched.v, doc->touched.n);
-    yatai_out_uint(out, doc->touched.n);
+    yatai_out_uint(sink.out, doc->touched.n);
     for (size_t i = 0; i < doc->touched.n; i++) {
         uint32_t slot = doc->touched.v[i];
-        write_section(out, doc, slot, doc->clients.v[slot].before);
+        write_section(sink, doc, slot, doc->clients.v[slot].before);
     }
-    write_transaction_ranges(out, doc);
+}
+
+void yatai_write_transaction(struct yatai_out *out, enum yata_format format, struct yata_doc *doc) {
+    if (format == YATA_V2) {
+        struct yatai_columns columns;
+        yatai_columns_init(&columns, out->mem);
+        write_new_structs((struct sink){&columns.rest, &columns}, doc);
+        write_transaction_ranges(&columns.rest, format, doc);
+        finish(out, &columns);
+    } else {
+        write_new_structs((struct sink){out, NULL}, doc);
+        write_transaction_ranges(out, format, doc);
+    }
 }

@@ -34,6 +34,7 @@ static const char *const story[] = {
     "010107012801016d0162017d0200",     "010209000701016102040009000378797a00",
     "010103000801016a027d017d0200",     "01010302880301017d0500",
     "01010104840103036e657700",         "000101010301",
+    "0101040006010174016b013500",
 };
 
 static char *state_of(struct yata_doc *doc) {
@@ -60,8 +61,22 @@ static char *settled_state_of(struct yata_doc *doc) {
     return state;
 }
 
+/* Applies one update of the story in the format. */
+static enum yata_status apply(struct yata_doc *doc, enum yata_format format, const char *hex,
+                              struct yata_error *why) {
+    struct test_bytes u = from_hex(hex);
+    struct yata_bytes v2 = {0};
+    if (format == YATA_V1) {
+        return yata_apply(doc, u.p, u.n, NULL, why);
+    }
+    assert_int_equal(yata_convert_update(YATA_V1, YATA_V2, u.p, u.n, &v2, NULL), YATA_OK);
+    enum yata_status status = yata_apply_as(doc, YATA_V2, v2.p, v2.n, NULL, why);
+    yata_bytes_fini(&v2);
+    return status;
+}
+
 /* Tells the story with one failure at the given allocation; false when there were fewer. */
-static bool tell(size_t fail_at, const char *expected) {
+static bool tell(size_t fail_at, enum yata_format format, const char *expected) {
     struct failing f = {.left = fail_at};
     struct yata_options options = {.realloc_fn = failing_realloc, .alloc_ctx = &f};
     struct yata_doc *doc = yata_doc_new(&options);
@@ -71,15 +86,14 @@ static bool tell(size_t fail_at, const char *expected) {
     }
     for (size_t i = 0; i < sizeof story / sizeof *story; i++) {
         char *before = state_of(doc);
-        struct test_bytes u = from_hex(story[i]);
         struct yata_error why = {0};
-        enum yata_status status = yata_apply(doc, u.p, u.n, NULL, &why);
+        enum yata_status status = apply(doc, format, story[i], &why);
         if (status == YATA_NOMEM) {
             char *after = state_of(doc);
             assert_string_equal(after, before);
             assert_string_equal(why.what, "out of memory");
             free(after);
-            status = yata_apply(doc, u.p, u.n, NULL, NULL);
+            status = apply(doc, format, story[i], NULL);
         }
         assert_int_equal(status, YATA_OK);
         free(before);
@@ -100,11 +114,13 @@ static void each_allocation_may_fail(void **state) {
     }
     char *expected = settled_state_of(doc);
     yata_doc_free(doc);
-    size_t n = 1;
-    while (tell(n, expected)) {
-        n++;
+    for (int format = YATA_V1; format <= YATA_V2; format++) {
+        size_t n = 1;
+        while (tell(n, (enum yata_format)format, expected)) {
+            n++;
+        }
+        assert_true(n > 30);
     }
-    assert_true(n > 30);
     free(expected);
 }
 

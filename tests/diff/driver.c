@@ -45,6 +45,23 @@ enum op {
     OP_AWARENESS_WRITE, /* the same entries -> update */
     OP_AWARENESS_MERGE, /* u32 n, first update, second update -> update */
     OP_AWARENESS_NEWS,  /* u64 known clock, u8 known present, u64 clock, u8 present -> u8 */
+    /* in either format: u8 format comes first */
+    OP_APPLY_AS,          /* update -> as OP_APPLY */
+    OP_COMMIT_AS,         /* -> update */
+    OP_ENCODE_STATE_AS,   /* state vector -> update */
+    OP_SNAPSHOT_AS,       /* -> snapshot */
+    OP_IS_KNOWN_AS,       /* update -> u8 */
+    OP_SV_FROM_UPDATE_AS, /* update -> state vector */
+    OP_UPDATE_META_AS,    /* update -> as OP_UPDATE_META */
+    OP_CHECK_UPDATE_AS,   /* update */
+    OP_MERGE,             /* (u32 n, update)... -> update */
+    OP_DIFF,              /* u32 n, update, state vector -> update */
+    OP_CONVERT,           /* u8 to, update -> update */
+    OP_STRUCTS,           /* update -> (u64 client, u64 clock, u64 length, u8 kind)... */
+    OP_DELETIONS,         /* update -> (u64 client, u64 from, u64 to)... */
+    OP_SNAPSHOT_RECODE,   /* u8 to, snapshot -> snapshot */
+    OP_SNAPSHOT_EQUAL,    /* u32 n, snapshot, snapshot -> u8 */
+    OP_DOC_AT,            /* u32 handle of the new document, u8 no_gc, snapshot */
 };
 
 struct bytes {
@@ -310,7 +327,195 @@ static void op_awareness_news(struct args a, struct bytes *ret) {
     put_uint(ret, yata_awareness_is_news(known_clock, known_present, &entry), 1);
 }
 
+/* ---- either format -------------------------------------------------------------------------- */
+
+static enum yata_format take_format(struct args *a) {
+    return take_uint(a, 1) != 0 ? YATA_V2 : YATA_V1;
+}
+
+static void put_ranges(struct bytes *b, const struct yata_update_range *ranges, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        put_uint(b, ranges[i].client, 8);
+        put_uint(b, ranges[i].from, 8);
+        put_uint(b, ranges[i].to, 8);
+    }
+}
+
+static enum yata_status op_apply_as(struct yata_doc *doc, struct args a, struct bytes *ret,
+                                    struct yata_error *why) {
+    struct yata_applied applied = {0};
+    enum yata_format format = take_format(&a);
+    enum yata_status status = yata_apply_as(doc, format, a.p, a.n, &applied, why);
+    if (status == YATA_OK) {
+        put_uint(ret,
+                 (uint64_t)applied.changed | (uint64_t)applied.whole << 1 |
+                     (uint64_t)applied.pending << 2,
+                 1);
+    }
+    return status;
+}
+
+static enum yata_status op_is_known_as(struct yata_doc *doc, struct args a, struct bytes *ret,
+                                       struct yata_error *why) {
+    bool known = false;
+    enum yata_format format = take_format(&a);
+    enum yata_status status = yata_is_known_as(doc, format, a.p, a.n, &known, why);
+    if (status == YATA_OK) {
+        put_uint(ret, known, 1);
+    }
+    return status;
+}
+
+static enum yata_status op_ranges(struct args a, bool deletions, struct bytes *ret,
+                                  struct yata_error *why) {
+    struct yata_update_range *ranges = NULL;
+    size_t n = 0;
+    enum yata_format format = take_format(&a);
+    enum yata_status status = (deletions ? yata_update_deletions
+                                         : yata_update_meta_as)(format, a.p, a.n, &ranges, &n, why);
+    if (status == YATA_OK) {
+        put_ranges(ret, ranges, n);
+        free(ranges);
+    }
+    return status;
+}
+
+static enum yata_status op_structs(struct args a, struct bytes *ret, struct yata_error *why) {
+    struct yata_struct *structs = NULL;
+    size_t n = 0;
+    enum yata_format format = take_format(&a);
+    enum yata_status status = yata_update_structs(format, a.p, a.n, &structs, &n, why);
+    for (size_t i = 0; i < n; i++) {
+        put_uint(ret, structs[i].client, 8);
+        put_uint(ret, structs[i].clock, 8);
+        put_uint(ret, structs[i].length, 8);
+        put_uint(ret, structs[i].kind, 1);
+    }
+    free(structs);
+    return status;
+}
+
+static enum yata_status op_merge(struct args a, struct yata_bytes *ret, struct yata_error *why) {
+    struct yata_slice *updates = NULL;
+    size_t n = 0;
+    enum yata_format format = take_format(&a);
+    while (a.n > 0) {
+        updates = grow(updates, (n + 1) * sizeof(*updates));
+        size_t bytes = (size_t)take_uint(&a, 4);
+        updates[n++] = (struct yata_slice){take(&a, bytes), bytes};
+    }
+    enum yata_status status = yata_merge_updates(format, updates, n, ret, why);
+    free(updates);
+    return status;
+}
+
+static enum yata_status op_diff(struct args a, struct yata_bytes *ret, struct yata_error *why) {
+    enum yata_format format = take_format(&a);
+    size_t n = (size_t)take_uint(&a, 4);
+    const uint8_t *update = take(&a, n);
+    return yata_diff_update(format, update, n, a.p, a.n, ret, why);
+}
+
+static enum yata_status op_convert(struct args a, struct yata_bytes *ret, struct yata_error *why) {
+    enum yata_format from = take_format(&a), to = take_format(&a);
+    return yata_convert_update(from, to, a.p, a.n, ret, why);
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+static enum yata_status op_snapshot_recode(struct args a, struct yata_bytes *ret,
+                                           struct yata_error *why) {
+    struct yata_snapshot snapshot = {0};
+    enum yata_format from = take_format(&a), to = take_format(&a);
+    enum yata_status status = yata_snapshot_decode(from, a.p, a.n, &snapshot, why);
+    if (status == YATA_OK) {
+        status = yata_snapshot_encode(&snapshot, to, ret);
+    }
+    yata_snapshot_fini(&snapshot);
+    return status;
+}
+
+static enum yata_status op_snapshot_equal(struct args a, struct bytes *ret,
+                                          struct yata_error *why) {
+    struct yata_snapshot first = {0}, second = {0};
+    enum yata_format format = take_format(&a);
+    size_t n = (size_t)take_uint(&a, 4);
+    const uint8_t *p = take(&a, n);
+    enum yata_status status = yata_snapshot_decode(format, p, n, &first, why);
+    if (status == YATA_OK) {
+        status = yata_snapshot_decode(format, a.p, a.n, &second, why);
+    }
+    if (status == YATA_OK) {
+        put_uint(ret, yata_snapshot_equal(&first, &second), 1);
+    }
+    yata_snapshot_fini(&first);
+    yata_snapshot_fini(&second);
+    return status;
+}
+
+static enum yata_status op_doc_at(struct docs *docs, size_t handle, struct args a,
+                                  struct yata_error *why) {
+    struct yata_snapshot snapshot = {0};
+    enum yata_format format = take_format(&a);
+    size_t to = (size_t)take_uint(&a, 4);
+    struct yata_options options = {.no_gc = take_uint(&a, 1) != 0};
+    enum yata_status status = yata_snapshot_decode(format, a.p, a.n, &snapshot, why);
+    if (*slot(docs, to)) {
+        die("handle in use");
+    }
+    if (status == YATA_OK) {
+        status = yata_doc_at(find(docs, handle), &snapshot, &options, slot(docs, to), why);
+    }
+    yata_snapshot_fini(&snapshot);
+    return status;
+}
+
 /* ---- dispatch ------------------------------------------------------------------------------- */
+
+/* The commands that come with a format. */
+static enum yata_status run_as(struct docs *docs, enum op op, size_t handle, struct args a,
+                               struct bytes *ret, struct yata_bytes *handed_out,
+                               struct yata_error *why) {
+    enum yata_format format;
+    switch (op) {
+    case OP_APPLY_AS:
+        return op_apply_as(find(docs, handle), a, ret, why);
+    case OP_COMMIT_AS:
+        return yata_commit_as(find(docs, handle), take_format(&a), handed_out);
+    case OP_ENCODE_STATE_AS:
+        format = take_format(&a);
+        return yata_encode_state_as(find(docs, handle), format, a.n ? a.p : NULL, a.n, handed_out);
+    case OP_SNAPSHOT_AS:
+        return yata_encode_snapshot_as(find(docs, handle), take_format(&a), handed_out);
+    case OP_IS_KNOWN_AS:
+        return op_is_known_as(find(docs, handle), a, ret, why);
+    case OP_SV_FROM_UPDATE_AS:
+        format = take_format(&a);
+        return yata_state_vector_from_update_as(format, a.p, a.n, handed_out, why);
+    case OP_UPDATE_META_AS:
+    case OP_DELETIONS:
+        return op_ranges(a, op == OP_DELETIONS, ret, why);
+    case OP_CHECK_UPDATE_AS:
+        format = take_format(&a);
+        return yata_check_update_as(format, a.p, a.n, why);
+    case OP_MERGE:
+        return op_merge(a, handed_out, why);
+    case OP_DIFF:
+        return op_diff(a, handed_out, why);
+    case OP_CONVERT:
+        return op_convert(a, handed_out, why);
+    case OP_STRUCTS:
+        return op_structs(a, ret, why);
+    case OP_SNAPSHOT_RECODE:
+        return op_snapshot_recode(a, handed_out, why);
+    case OP_SNAPSHOT_EQUAL:
+        return op_snapshot_equal(a, ret, why);
+    case OP_DOC_AT:
+        return op_doc_at(docs, handle, a, why);
+    default:
+        die("unknown op");
+    }
+}
 
 /* Runs one command. Its result is appended to `ret`, or left in `handed_out`. */
 static enum yata_status run(struct docs *docs, enum op op, size_t handle, struct args a,
@@ -359,8 +564,9 @@ static enum yata_status run(struct docs *docs, enum op op, size_t handle, struct
     case OP_AWARENESS_NEWS:
         op_awareness_news(a, ret);
         return YATA_OK;
+    default:
+        return run_as(docs, op, handle, a, ret, handed_out, why);
     }
-    die("unknown op");
 }
 
 static void answer(struct docs *docs, struct args command, struct bytes *out) {

@@ -14,8 +14,13 @@ export const statuses = ['OK', 'MALFORMED', 'LIMIT', 'NOMEM'] as const
 enum Op {
   New = 1, Free, Apply, Begin, Commit, EncodeState, EncodeSince, StateVector, Clocks, Snapshot,
   Stats, SvFromUpdate, UpdateMeta, CheckUpdate, DecodeSv, AwarenessRead, AwarenessWrite,
-  AwarenessMerge, AwarenessNews
+  AwarenessMerge, AwarenessNews,
+  ApplyAs, CommitAs, EncodeStateAs, SnapshotAs, IsKnownAs, SvFromUpdateAs, UpdateMetaAs,
+  CheckUpdateAs, Merge, Diff, Convert, Structs, Deletions, SnapshotRecode, SnapshotEqual, DocAt
 }
+
+/** Of an update or snapshot. */
+export type Format = 1 | 2
 
 /** A call that libyata refused. */
 export class YataError extends Error {
@@ -27,6 +32,7 @@ export class YataError extends Error {
 export interface Applied { changed: boolean, whole: boolean, pending: boolean }
 export interface Clock { client: number, clock: number }
 export interface Range { client: number, from: number, to: number }
+export interface StructInfo { client: number, clock: number, length: number, kind: number }
 export interface Stats {
   clients: number, structs: number, types: number, memoryBytes: number, pendingBytes: number
 }
@@ -160,6 +166,73 @@ export class Driver {
       .uint(options.maxPendingBytes ?? 0, 8).uint(options.maxClients ?? 0, 8)
       .uint(options.maxDepth ?? 0, 8).done()
     this.call(Op.New, handle, args).catch(() => {})
+    return this.known(handle)
+  }
+
+  /** Arguments that start with a format. */
+  private as (format: Format): Writer {
+    return new Writer().uint(format - 1, 1)
+  }
+
+  async stateVectorFromUpdateAs (format: Format, update: Uint8Array): Promise<Buffer> {
+    return await this.call(Op.SvFromUpdateAs, 0, this.as(format).bytes(update).done())
+  }
+
+  async updateMetaAs (format: Format, update: Uint8Array): Promise<Range[]> {
+    return ranges(await this.call(Op.UpdateMetaAs, 0, this.as(format).bytes(update).done()))
+  }
+
+  async deletions (format: Format, update: Uint8Array): Promise<Range[]> {
+    return ranges(await this.call(Op.Deletions, 0, this.as(format).bytes(update).done()))
+  }
+
+  async structs (format: Format, update: Uint8Array): Promise<StructInfo[]> {
+    const b = await this.call(Op.Structs, 0, this.as(format).bytes(update).done())
+    const all = []
+    for (let at = 0; at < b.length; at += 25) {
+      all.push({ client: uint64(b, at), clock: uint64(b, at + 8), length: uint64(b, at + 16), kind: b[at + 24] })
+    }
+    return all
+  }
+
+  async checkUpdateAs (format: Format, update: Uint8Array): Promise<void> {
+    await this.call(Op.CheckUpdateAs, 0, this.as(format).bytes(update).done())
+  }
+
+  async mergeUpdates (format: Format, updates: Uint8Array[]): Promise<Buffer> {
+    const w = this.as(format)
+    updates.forEach(update => { w.uint(update.length, 4).bytes(update) })
+    return await this.call(Op.Merge, 0, w.done())
+  }
+
+  async diffUpdate (format: Format, update: Uint8Array, sv: Uint8Array): Promise<Buffer> {
+    return await this.call(Op.Diff, 0,
+      this.as(format).uint(update.length, 4).bytes(update).bytes(sv).done())
+  }
+
+  async convertUpdate (from: Format, to: Format, update: Uint8Array): Promise<Buffer> {
+    return await this.call(Op.Convert, 0, this.as(from).uint(to - 1, 1).bytes(update).done())
+  }
+
+  async snapshotRecode (from: Format, to: Format, snapshot: Uint8Array): Promise<Buffer> {
+    return await this.call(Op.SnapshotRecode, 0,
+      this.as(from).uint(to - 1, 1).bytes(snapshot).done())
+  }
+
+  async snapshotEqual (format: Format, a: Uint8Array, b: Uint8Array): Promise<boolean> {
+    return (await this.call(Op.SnapshotEqual, 0,
+      this.as(format).uint(a.length, 4).bytes(a).bytes(b).done()))[0] === 1
+  }
+
+  /** What `doc` held at the snapshot, as a new document. */
+  docAt (doc: YataDoc, format: Format, snapshot: Uint8Array, noGc = false): YataDoc {
+    const handle = this.freeHandles.pop() ?? this.nextHandle++
+    const args = this.as(format).uint(handle, 4).uint(noGc ? 1 : 0, 1).bytes(snapshot).done()
+    doc.at(args).catch(() => {})
+    return this.known(handle)
+  }
+
+  private known (handle: number): YataDoc {
     return new YataDoc((op, a) => {
       if (op === Op.Free) {
         this.freeHandles.push(handle)
@@ -173,12 +246,7 @@ export class Driver {
   }
 
   async updateMeta (update: Uint8Array): Promise<Range[]> {
-    const b = await this.call(Op.UpdateMeta, 0, update)
-    const ranges = []
-    for (let at = 0; at < b.length; at += 24) {
-      ranges.push({ client: uint64(b, at), from: uint64(b, at + 8), to: uint64(b, at + 16) })
-    }
-    return ranges
+    return ranges(await this.call(Op.UpdateMeta, 0, update))
   }
 
   async checkUpdate (update: Uint8Array): Promise<void> {
@@ -236,6 +304,34 @@ export class YataDoc {
     return { changed: (flags & 1) !== 0, whole: (flags & 2) !== 0, pending: (flags & 4) !== 0 }
   }
 
+  async applyAs (format: Format, update: Uint8Array): Promise<Applied> {
+    const args = new Writer().uint(format - 1, 1).bytes(update).done()
+    const flags = (await this.call(Op.ApplyAs, args))[0]
+    return { changed: (flags & 1) !== 0, whole: (flags & 2) !== 0, pending: (flags & 4) !== 0 }
+  }
+
+  async commitAs (format: Format): Promise<Buffer> {
+    return await this.call(Op.CommitAs, Uint8Array.of(format - 1))
+  }
+
+  async encodeStateAs (format: Format, sv: Uint8Array = none): Promise<Buffer> {
+    return await this.call(Op.EncodeStateAs, new Writer().uint(format - 1, 1).bytes(sv).done())
+  }
+
+  async snapshotAs (format: Format): Promise<Buffer> {
+    return await this.call(Op.SnapshotAs, Uint8Array.of(format - 1))
+  }
+
+  async isKnown (format: Format, update: Uint8Array): Promise<boolean> {
+    const args = new Writer().uint(format - 1, 1).bytes(update).done()
+    return (await this.call(Op.IsKnownAs, args))[0] === 1
+  }
+
+  /** Use Driver.docAt. */
+  async at (args: Uint8Array): Promise<void> {
+    await this.call(Op.DocAt, args)
+  }
+
   begin (): void {
     this.call(Op.Begin, none).catch(() => {})
   }
@@ -282,6 +378,14 @@ export class YataDoc {
 
 function uint64 (b: Buffer, at: number): number {
   return b.readUInt32LE(at) + b.readUInt32LE(at + 4) * 0x100000000
+}
+
+function ranges (b: Buffer): Range[] {
+  const all = []
+  for (let at = 0; at < b.length; at += 24) {
+    all.push({ client: uint64(b, at), from: uint64(b, at + 8), to: uint64(b, at + 16) })
+  }
+  return all
 }
 
 function clocks (b: Buffer): Clock[] {

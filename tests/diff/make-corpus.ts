@@ -81,6 +81,15 @@ function updates (state: Uint8Array): Map<string, Uint8Array> {
   return files
 }
 
+/** In format V2, or null for what yjs cannot read. */
+function asV2 (update: Uint8Array): Uint8Array | null {
+  try {
+    return Y.convertUpdateFormatV1ToV2(update)
+  } catch {
+    return null
+  }
+}
+
 function stateVectors (state: Uint8Array): Map<string, Uint8Array> {
   const rnd = new Random(seed + 2)
   const sv = Y.encodeStateVectorFromUpdate(state)
@@ -120,7 +129,10 @@ const rows = (Buffer.from(state).toString('hex').match(/.{1,32}/g) ?? [])
 writeFileSync(`${fuzz}yata_base.inc`,
   `/* Written by tests/diff/make-corpus.ts. */\n${rows.join('')}`)
 console.log(`base: ${state.length} bytes`)
-fill('yata_update', updates(state))
+const v1 = updates(state)
+fill('yata_update', v1)
+fill('yata_update_v2', new Map([...v1].map(([name, update]) => [name, asV2(update)])
+  .filter((file): file is [string, Uint8Array] => file[1] !== null)))
 fill('yata_state_vector', stateVectors(state))
 fill('awareness', presence())
 const rnd = new Random(seed + 3)

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { awarenessHistory } from './awareness.ts'
 import { defaultDriver, Driver } from './driver.ts'
+import { formatsHistory } from './formats.ts'
 import { type Figures, noFigures, type Result, shrink, tellHistory } from './history.ts'
 import { hostileHistory } from './hostile.ts'
 import { mix } from './random.ts'
@@ -44,6 +45,7 @@ async function tell (seed: number, driver: Driver | null): Promise<Result> {
   const result = await tellHistory(seed, driver)
   if (driver !== null) {
     result.failure ??= seed % 4 === 0 ? await awarenessHistory(seed, driver) : null
+    result.failure ??= seed % 4 === 2 ? await formatsHistory(seed, driver) : null
     result.failure ??= seed % 2 === 0 ? await hostileHistory(seed, driver) : null
   }
   return result
