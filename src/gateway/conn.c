@@ -29,7 +29,8 @@ struct conn {
     bool paused;    /* by the session */
     bool consuming; /* inside the loop that takes messages off the input */
     bool pages_only;
-    bool shut; /* close frame sent or received */
+    bool counted; /* among those of its address */
+    bool shut;    /* close frame sent or received */
 
     struct buf in; /* bytes of an incomplete head or frame */
     struct ws_parser parser;
@@ -78,6 +79,9 @@ void conn_abort(struct conn *c) {
     list_remove(&c->dirty);
     (void)map_remove_u64(&c->worker->conns, c->id);
     atomic_fetch_sub_explicit(&c->worker->parent->connections, 1, memory_order_relaxed);
+    if (c->counted) {
+        ops(c)->on_gone(ops(c)->ctx, c->host, c->worker->now_ms);
+    }
     if (c->session) {
         metric_add(METRIC_CONNECTIONS, 0, -1);
         ops(c)->on_close(c->session);
@@ -761,7 +765,21 @@ bool conn_start(struct conn *c, bool pages_only) {
     }
     (void)uv_tcp_nodelay(&c->tcp, 1);
     read_peer(c);
+    c->counted = pages_only || ops(c)->on_accept(ops(c)->ctx, c->host, c->worker->now_ms);
+    if (!c->counted && c->tls) {
+        return false;
+    }
+    if (!c->counted) { /* at once: whatever it has to say is not to be kept */
+        refuse(c, 503, "this address has as many connections as one may have");
+    }
+    c->counted &= !pages_only;
     return uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0;
+}
+
+void conn_limit_message(struct conn *c, size_t bytes) {
+    c->parser.max_frame_bytes = bytes;
+    c->parser.max_message_bytes = bytes;
+    c->message.max = bytes;
 }
 
 conn_id conn_get_id(const struct conn *c) {

@@ -47,6 +47,8 @@ void conn_drop(struct conn *, const void *tag, void (*dropped)(void *ctx, const 
                void *ctx);
 /* Hands a message to a worker and takes it. */
 void conn_post(struct conn *, unsigned worker, struct msg *);
+/* The longest message it may send from now on. */
+void conn_limit_message(struct conn *, size_t bytes);
 /* Stops and resumes reading. Both idempotent; a message being handled is finished first. */
 void conn_pause(struct conn *);
 void conn_resume(struct conn *);
@@ -65,7 +67,8 @@ struct conn *conn_of_dead(struct list_node *);
 void conn_free(struct conn *);
 /* libuv's stream of this connection, for accept. */
 void *conn_stream(struct conn *);
-/* After accept: reads the peer's address and starts reading. False: it is already gone. */
+/* After accept: reads the peer's address and starts reading. False: it is already gone, or it is
+ * one too many of its address and cannot be told so. */
 bool conn_start(struct conn *, bool pages_only);
 /* Writes what is queued. */
 void conn_flush(struct conn *);

@@ -37,6 +37,10 @@ struct gateway_ops {
     void (*on_request)(void *pages, struct conn *, const struct http_request *,
                        struct http_response *);
     void *ctx; /* of the operations that follow */
+    /* A connection comes from this address; false: it has too many, and gets a 503. */
+    bool (*on_accept)(void *ctx, const char *host, uint64_t now_ms);
+    /* One that was accepted has gone. */
+    void (*on_gone)(void *ctx, const char *host, uint64_t now_ms);
     /* Does this path speak WebSocket at all? */
     bool (*is_socket)(void *ctx, const struct http_request *);
     /* A valid upgrade request for such a path. */

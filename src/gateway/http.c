@@ -77,6 +77,26 @@ static bool has_odd_line(slice head) {
     return false;
 }
 
+/* RFC 9112 3: two single spaces, no more; llhttp takes several. */
+static bool request_line_ok(slice head) {
+    const uint8_t *end = memchr(head.p, '\r', head.n);
+    size_t n = end ? (size_t)(end - head.p) : head.n;
+    size_t spaces = 0;
+    for (size_t i = 0; i < n; i++) {
+        spaces += head.p[i] == ' ' || head.p[i] == '\t';
+    }
+    return spaces == 2;
+}
+
+static bool names_ok(const struct http_request *req) {
+    for (size_t i = 0; i < req->headers; i++) {
+        if (!req->header[i].name.n) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum http_result bad(unsigned status, const char *reason, unsigned *ret_status,
                             const char **ret_reason) {
     *ret_status = status;
@@ -148,7 +168,7 @@ enum http_result http_parse(slice bytes, struct http_request *ret, size_t *ret_c
     if (s.too_many) {
         return bad(431, "the request has too many header lines", ret_status, ret_reason);
     }
-    if (!s.done) {
+    if (!s.done || !request_line_ok(head) || !names_ok(ret)) {
         return bad(400, "not an HTTP/1.1 request", ret_status, ret_reason);
     }
     if (s.machine.http_major != 1 || s.machine.http_minor != 1) {

@@ -86,6 +86,8 @@ static void odd_requests_are_refused_with_a_status(void **state) {
         {"a bare CR", "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400},
         {"a bare LF", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400},
         {"a space in a name", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
+        {"two spaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"a field without a name", "GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n", 400},
         {"a NUL", "GET / HTTP/1.1\r\nHost: a\r\nX: \1\r\n\r\n", 400},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "http/page.h"
 #include "limit/caps.h"
 
@@ -80,6 +81,8 @@ void page_ws_token(struct rpc *r, const struct http_request *req, struct http_re
         page_fail(ret, 503, "keys are being fetched; try again in a second");
     } else if (answer.err != ERR_OK) {
         page_fail(ret, 401, answer.detail);
+    } else if (identity_expires_s(answer.identity) * 1000 <= clock_wall_ms()) {
+        page_fail(ret, 401, "the token has expired"); /* the leeway is not for making others */
     } else {
         mint(r, answer.identity, req, slice_of(room, room_bytes), ret);
     }

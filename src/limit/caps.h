@@ -77,6 +77,8 @@
 #define CAPS_PARK_MS 10000
 /* How far the clocks of those who make tokens may be off. */
 #define CAPS_LEEWAY_S 30
+/* A message of somebody who has shown no token yet: a subscribe with one, and some to spare. */
+#define CAPS_STRANGER_BYTES (64 * CAPS_KIB)
 /* Option. No token: so long to subscribe with one. */
 #define CAPS_AUTH_TIMEOUT_MS 30000
 /* Option. An expired token: so long to bring a fresh one. */

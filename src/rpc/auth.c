@@ -77,17 +77,7 @@ void auth_checked(struct auth *a, const struct rpc *r, struct conn *c,
     }
 }
 
-static bool count_connection(struct auth *a, const struct rpc *r, uint64_t now_ms) {
-    uint64_t retry = 0;
-    if (r->buckets) {
-        a->counted = bucket_take(r->buckets, BUCKET_CONNECTION, address(a), BUCKET_COST_ONE, now_ms,
-                                 &retry) == ERR_OK;
-        return a->counted;
-    }
-    return true;
-}
-
-bool auth_open(struct auth *a, const struct rpc *r, struct conn *c,
+void auth_open(struct auth *a, const struct rpc *r, struct conn *c,
                const struct http_request *req) {
     *a = (struct auth){.opened_ms = conn_now_ms(c)};
     slice key = bucket_address(conn_host(c), a->address);
@@ -95,9 +85,6 @@ bool auth_open(struct auth *a, const struct rpc *r, struct conn *c,
         memcpy(a->address, key.p, key.n);
     }
     a->address_bytes = key.n;
-    if (!count_connection(a, r, a->opened_ms)) {
-        return false;
-    }
     char *text = mem_new(CAPS_TOKEN_BYTES);
     slice token = token_of(req, text, CAPS_TOKEN_BYTES);
     struct access_answer answer = {0};
@@ -113,14 +100,9 @@ bool auth_open(struct auth *a, const struct rpc *r, struct conn *c,
         know(a, r, identity_anonymous());
     }
     mem_free(text);
-    return true;
 }
 
-void auth_fini(struct auth *a, const struct rpc *r, uint64_t now_ms) {
-    if (a->counted) {
-        bucket_give(r->buckets, BUCKET_CONNECTION, address(a), BUCKET_COST_ONE, now_ms);
-    }
-    a->counted = false;
+void auth_fini(struct auth *a) {
     a->who = identity_unref(a->who);
 }
 

@@ -24,16 +24,14 @@ struct auth {
     uint64_t revocations; /* of access_revocations, when last looked at */
     char address[BUCKET_ADDRESS_BYTES];
     size_t address_bytes;
-    bool counted; /* as a connection of its address */
 };
 
 /* The request numbers of checks that belong to no request of the client. */
 enum { REQ_UPGRADE = 0xfffffff0u };
 
-/* A new connection: reads the token of the request, if there is one, and checks it. False: the
- * address has as many connections as it may have. */
-bool auth_open(struct auth *, const struct rpc *, struct conn *, const struct http_request *);
-void auth_fini(struct auth *, const struct rpc *, uint64_t now_ms);
+/* A new connection: reads the token of the request, if there is one, and checks it. */
+void auth_open(struct auth *, const struct rpc *, struct conn *, const struct http_request *);
+void auth_fini(struct auth *);
 /* The answer to the check of the upgrade's token. */
 void auth_checked(struct auth *, const struct rpc *, struct conn *, const struct access_answer *);
 /* A token in subscribe held: it becomes the identity, takes the count. ERR_FORBIDDEN, with the

@@ -143,6 +143,7 @@ static void on_token_known(struct session *s, struct place *p, const struct acce
         }
         return;
     }
+    session_known(s);
     refresh_roles(s, p);
     ask_role(s, p);
 }

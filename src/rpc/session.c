@@ -446,8 +446,17 @@ static void on_message(void *session, bool text, slice message) {
     breathe(s);
 }
 
+void session_known(struct session *s) {
+    conn_limit_message(s->conn, s->rpc->limits.frame_bytes);
+}
+
 /* The upgrade's token has been judged, or there was none. */
 static void on_auth(struct session *s) {
+    if (s->auth.state == AUTH_KNOWN) {
+        session_known(s);
+    } else { /* a stranger has little to say, and the server keeps little of it */
+        conn_limit_message(s->conn, CAPS_STRANGER_BYTES);
+    }
     if (s->auth.state == AUTH_REFUSED) {
         session_audit(s, AUDIT_REFUSED, (slice){0}, ROLE_NONE, NULL, s->auth.reason);
         if (conn_now_ms(s->conn) >= s->auth.close_ms) {
@@ -532,7 +541,7 @@ static void on_close(void *session) {
         }
         place_free(s, p);
     }
-    auth_fini(&s->auth, s->rpc, conn_now_ms(s->conn));
+    auth_fini(&s->auth);
     for (uint32_t i = 0; i < s->requests_cap; i++) {
         frame_unref(s->requests[i].id);
         frame_unref(s->requests[i].room);
@@ -646,12 +655,7 @@ static void on_upgrade(void *ctx, struct conn *c, const struct http_request *req
         ret->reason = "roomId is not a room name: 1-200 of A-Z a-z 0-9 _ . : / @ -";
         return;
     }
-    if (!auth_open(&s->auth, s->rpc, c, req)) {
-        mem_free(s);
-        ret->status = 503;
-        ret->reason = "this address has as many connections as one may have";
-        return;
-    }
+    auth_open(&s->auth, s->rpc, c, req);
     ret->session = s;
 }
 
@@ -670,20 +674,6 @@ static void hub_drop(void *owner, struct subscription *sub) {
     conn_drop(s->conn, sub, note_dropped, sub);
 }
 
-void rpc_ops(struct rpc *rpc, struct gateway_ops *ret) {
-    ret->ctx = rpc;
-    ret->is_socket = is_socket;
-    ret->on_upgrade = on_upgrade;
-    ret->on_open = on_open;
-    ret->on_message = on_message;
-    ret->on_mail = on_mail;
-    ret->on_drained = on_drained;
-    ret->on_drain = on_drain;
-    ret->on_sweep = on_sweep;
-    ret->on_close = on_close;
-    ret->hub = (struct hub_ops){.push = hub_push, .drop = hub_drop};
-}
-
 void rpc_checked(void *ctx, uint64_t conn, uint32_t req, const struct access_answer *answer) {
     struct rpc *r = ctx;
     struct msg *m = msg_new(MSG_CHECKED);
@@ -694,4 +684,37 @@ void rpc_checked(void *ctx, uint64_t conn, uint32_t req, const struct access_ans
     m->checked.role = answer->role;
     m->checked.why = answer->detail;
     gateway_post(r->gateway, m);
+}
+
+static bool on_accept(void *ctx, const char *host, uint64_t now_ms) {
+    const struct rpc *r = ctx;
+    char key[BUCKET_ADDRESS_BYTES];
+    uint64_t retry_ms = 0;
+    return !r->buckets || bucket_take(r->buckets, BUCKET_CONNECTION, bucket_address(host, key),
+                                      BUCKET_COST_ONE, now_ms, &retry_ms) == ERR_OK;
+}
+
+static void on_gone(void *ctx, const char *host, uint64_t now_ms) {
+    const struct rpc *r = ctx;
+    char key[BUCKET_ADDRESS_BYTES];
+    if (r->buckets) {
+        bucket_give(r->buckets, BUCKET_CONNECTION, bucket_address(host, key), BUCKET_COST_ONE,
+                    now_ms);
+    }
+}
+
+void rpc_ops(struct rpc *rpc, struct gateway_ops *ret) {
+    ret->ctx = rpc;
+    ret->on_accept = on_accept;
+    ret->on_gone = on_gone;
+    ret->is_socket = is_socket;
+    ret->on_upgrade = on_upgrade;
+    ret->on_open = on_open;
+    ret->on_message = on_message;
+    ret->on_mail = on_mail;
+    ret->on_drained = on_drained;
+    ret->on_drain = on_drain;
+    ret->on_sweep = on_sweep;
+    ret->on_close = on_close;
+    ret->hub = (struct hub_ops){.push = hub_push, .drop = hub_drop};
 }

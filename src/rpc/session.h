@@ -72,6 +72,8 @@ void session_post(struct session *, struct msg *);
 
 /* Who it is; see auth.h. */
 struct auth *session_auth(struct session *);
+/* It is known now: messages may be as long as the options say. */
+void session_known(struct session *);
 /* A line in the audit about this connection. */
 void session_audit(struct session *, enum audit_event, slice room, enum role, const char *by,
                    const char *reason);
