@@ -77,6 +77,12 @@ struct yatai_leaf {
 
 struct yatai_client {
     uint64_t id;
+    uint8_t id_bytes[YATAI_UINT_MAX_BYTES]; /* as a varUint, and how many they are */
+    uint8_t id_bytes_count;
+    bool ranges_known;    /* `ranges` is what is deleted now */
+    uint32_t range_count; /* of the delete set */
+    uint32_t range_bytes;
+    uint8_t *ranges; /* as in a delete set of V1, without client and count */
     struct yatai_leaf *leaf;
     uint32_t leaf_count, leaf_cap;
     uint32_t clock;            /* everything below is known */
@@ -175,6 +181,16 @@ struct yata_doc {
     bool old;         /* the update that is being applied has something that is known */
     uint64_t deletes; /* counts structs that were deleted */
 };
+
+/* A document as what it may remember for itself while it is only read: no document is ever a const
+ * object. */
+static inline struct yata_doc *yatai_caches(const struct yata_doc *doc) {
+    union {
+        const struct yata_doc *given;
+        struct yata_doc *used;
+    } both = {doc};
+    return both.used;
+}
 
 /* ---- apply.c -------------------------------------------------------------------------------- */
 

@@ -17,6 +17,7 @@
 static void note_deleted(struct yata_doc *doc, const struct yatai_item *it) {
     uint32_t slot = yatai_slot(it);
     doc->deletes++;
+    doc->clients.v[slot].ranges_known = false;
     if (doc->deleted.n > 0) {
         struct yatai_span *last = &doc->deleted.v[doc->deleted.n - 1];
         if (last->slot == slot && last->clock + last->len == it->clock) {
@@ -124,6 +125,7 @@ static void touch(struct yata_doc *doc, uint32_t slot) {
 static void add_to_client(struct yata_doc *doc, uint32_t slot, uint32_t item) {
     struct yatai_client *c = &doc->clients.v[slot];
     const struct yatai_item *it = yatai_item(doc, item);
+    c->ranges_known &= yatai_kind(it) != YATAI_GC;
     touch(doc, slot);
     if (c->fresh == UINT32_MAX) {
         c->fresh = it->clock;

@@ -47,12 +47,7 @@ static bool range_known(struct yata_doc *doc, const struct yatai_range *x) {
 enum yata_status yata_is_known_as(const struct yata_doc *doc, enum yata_format format,
                                   const uint8_t *update, size_t n, bool *ret_known,
                                   struct yata_error *ret_error) {
-    /* Only caches of the searches change; no document is ever a const object. */
-    union {
-        const struct yata_doc *given;
-        struct yata_doc *used;
-    } both = {doc};
-    struct yata_doc *d = both.used;
+    struct yata_doc *d = yatai_caches(doc);
     struct yatai_mem libc = yatai_mem_libc();
     struct yatai_update u = {0};
     enum yata_status status =

@@ -96,7 +96,9 @@ uint32_t yatai_client_intern(struct yata_doc *doc, uint64_t id) {
         doc->clients.n = 1;
     }
     slot = (uint32_t)doc->clients.n++;
-    doc->clients.v[slot] = (struct yatai_client){.id = id};
+    struct yatai_client *c = &doc->clients.v[slot];
+    *c = (struct yatai_client){.id = id};
+    c->id_bytes_count = (uint8_t)(yatai_put_uint(c->id_bytes, id) - c->id_bytes);
     hash_put(doc, slot);
     size_t last = doc->by_id.n;
     doc->sorted = last == 0 || (doc->sorted && doc->clients.v[doc->by_id.v[last - 1]].id > id);
@@ -137,8 +139,7 @@ void yatai_clients_sort(const struct yata_doc *doc) {
         return;
     }
     yatai_slots_sort(doc, doc->by_id.v, doc->by_id.n);
-    /* Only a cache changes; no document is ever a const object. */
-    ((struct yata_doc *)(uintptr_t)doc)->sorted = true;
+    yatai_caches(doc)->sorted = true;
 }
 
 /* ---- index ---------------------------------------------------------------------------------- */
@@ -365,6 +366,7 @@ void yatai_store_fini(struct yata_doc *doc) {
                              0);
         }
         yatai_mem_resize(&doc->mem, c->leaf, c->leaf_cap * sizeof *c->leaf, 0);
+        yatai_mem_resize(&doc->mem, c->ranges, c->range_bytes, 0);
     }
     for (size_t i = 0; i < doc->spare.n; i++) {
         yatai_mem_resize(&doc->mem, doc->spare.v[i], LEAF_BYTES, 0);

@@ -13,6 +13,9 @@
 /* Info byte, two ids, a length. */
 #define STRUCT_HEAD_BYTES (1 + 5 * YATAI_UINT_MAX_BYTES)
 
+/* Text up to this length is copied without asking how long it is. */
+#define SHORT_BYTES 16
+
 static const uint8_t replacement[3] = {0xef, 0xbf, 0xbd};
 
 /* ---- contents ------------------------------------------------------------------------------- */
@@ -160,34 +163,67 @@ static void write_parent(struct yatai_out *out, const struct yata_doc *doc,
     }
 }
 
+/* An id where twice YATAI_UINT_MAX_BYTES are free. */
+static uint8_t *put_id(uint8_t *p, const struct yatai_client *c, uint32_t clock) {
+    memcpy(p, c->id_bytes, sizeof c->id_bytes);
+    return yatai_put_uint(p + c->id_bytes_count, clock);
+}
+
+/* The content of a struct where there is room for its head and its bytes; NULL for what is not as
+ * simple. Short text is copied in one piece with what stands behind it. */
+static uint8_t *put_simple(uint8_t *p, const struct yata_doc *doc, const struct yatai_item *it,
+                           unsigned kind) {
+    if (kind == YATAI_DELETED || kind == YATAI_GC) {
+        return yatai_put_uint(p, it->len);
+    }
+    if (kind != YATAI_STRING || (it->who & YATAI_F_SUBST)) {
+        return NULL;
+    }
+    uint32_t n = it->content_bytes;
+    p = yatai_put_uint(p, n);
+    if (n <= SHORT_BYTES && doc->heap.cap - it->content >= SHORT_BYTES) {
+        memcpy(p, doc->heap.v + it->content, SHORT_BYTES);
+    } else {
+        memcpy(p, doc->heap.v + it->content, n);
+    }
+    return p + n;
+}
+
 static void write_item(struct yatai_out *out, const struct yata_doc *doc,
                        const struct yatai_item *it, uint32_t skip) {
     unsigned kind = yatai_kind(it);
     const struct yatai_client *clients = doc->clients.v;
-    if (!yatai_out_room(out, STRUCT_HEAD_BYTES)) {
+    size_t room = STRUCT_HEAD_BYTES + SHORT_BYTES + it->content_bytes;
+    if (out->cap - out->n < room && !yatai_out_room(out, room)) {
         return;
     }
     uint8_t *p = out->p + out->n;
-    unsigned info = kind;
+    bool linked = true;
     if (kind != YATAI_GC) {
         bool origin = skip > 0 || it->origin_slot != 0, right = it->right_slot != 0;
-        info |= (origin ? YATAI_HAS_ORIGIN : 0) | (right ? YATAI_HAS_RIGHT : 0) |
-                (it->who & YATAI_F_MAP ? YATAI_HAS_SUB : 0);
-        *p++ = (uint8_t)info;
-        if (origin) {
-            uint32_t slot = skip > 0 ? yatai_slot(it) : it->origin_slot;
-            p = yatai_put_uint(p, clients[slot].id);
-            p = yatai_put_uint(p, skip > 0 ? it->clock + skip - 1 : it->origin_clock);
+        linked = origin || right;
+        *p++ = (uint8_t)(kind | (origin ? YATAI_HAS_ORIGIN : 0) | (right ? YATAI_HAS_RIGHT : 0) |
+                         (it->who & YATAI_F_MAP ? YATAI_HAS_SUB : 0));
+        if (skip > 0) {
+            p = put_id(p, &clients[yatai_slot(it)], it->clock + skip - 1);
+        } else if (origin) {
+            p = put_id(p, &clients[it->origin_slot], it->origin_clock);
         }
         if (right) {
-            p = yatai_put_uint(p, clients[it->right_slot].id);
-            p = yatai_put_uint(p, it->right_clock);
+            p = put_id(p, &clients[it->right_slot], it->right_clock);
         }
     } else {
-        *p++ = (uint8_t)info;
+        *p++ = YATAI_GC;
+    }
+    if (skip == 0 && linked) {
+        uint8_t *end = put_simple(p, doc, it, kind);
+        if (end) {
+            out->n = (size_t)(end - out->p);
+            return;
+        }
     }
     out->n = (size_t)(p - out->p);
-    if (kind != YATAI_GC && !(info & (YATAI_HAS_ORIGIN | YATAI_HAS_RIGHT))) {
+    if (!linked) {
         write_parent(out, doc, it);
     }
     if (kind == YATAI_TYPE) {
@@ -338,46 +374,89 @@ void yatai_ranges_write(struct yatai_out *out, enum yata_format format,
     }
 }
 
-/* The deleted ranges of one client; returns how many. With `out`, writes them. */
-static size_t deleted_ranges(struct yatai_out *out, enum yata_format format,
-                             const struct yata_doc *doc, const struct yatai_client *c) {
-    struct range_writer w = {.out = out, .format = format};
+/* What is deleted of one client. */
+static void scan_ranges(struct range_writer *w, const struct yata_doc *doc,
+                        const struct yatai_client *c) {
     uint32_t start = 0, end = 0;
     bool open = false;
     for (uint32_t l = 0; l < c->leaf_count; l++) {
+        const struct yatai_place *place = c->leaf[l].place;
         for (uint32_t i = 0; i < c->leaf[l].n; i++) {
-            const struct yatai_item *it = yatai_item(doc, c->leaf[l].place[i].item);
+            const struct yatai_item *it = yatai_item(doc, place[i].item);
             bool deleted = (it->who & YATAI_F_DELETED) != 0;
             if (deleted && !open) {
                 start = it->clock;
             } else if (!deleted && open) {
-                write_range(&w, start, end - start);
+                write_range(w, start, end - start);
             }
             open = deleted;
             end = it->clock + it->len;
         }
     }
     if (open) {
-        write_range(&w, start, end - start);
+        write_range(w, start, end - start);
     }
-    return w.count;
+}
+
+/* Remembers the ranges of a client, which most clients of an old document never change again. What
+ * there is no memory for is only counted. */
+static void keep_ranges(struct yata_doc *doc, struct yatai_client *c, struct yatai_out *scratch) {
+    struct range_writer w = {.out = scratch, .format = YATA_V1};
+    scratch->n = 0;
+    scan_ranges(&w, doc, c);
+    yatai_mem_resize(&doc->mem, c->ranges, c->range_bytes, 0);
+    c->ranges = NULL;
+    c->range_bytes = 0;
+    c->range_count = (uint32_t)w.count;
+    c->ranges_known = w.count == 0;
+    if (w.count > 0 && !scratch->failed) {
+        c->ranges = yatai_mem_resize(&doc->mem, NULL, 0, scratch->n);
+    }
+    if (c->ranges) {
+        memcpy(c->ranges, scratch->p, scratch->n);
+        c->range_bytes = (uint32_t)scratch->n;
+        c->ranges_known = true;
+    }
+}
+
+static void write_client_ranges(struct yatai_out *out, enum yata_format format,
+                                const struct yata_doc *doc, const struct yatai_client *c) {
+    struct range_writer w = {.out = out, .format = format};
+    const uint8_t *p = c->ranges, *end = p + c->range_bytes;
+    yatai_out_uint(out, c->id);
+    yatai_out_uint(out, c->range_count);
+    if (!c->ranges_known) {
+        scan_ranges(&w, doc, c);
+    } else if (format != YATA_V2) {
+        yatai_out_bytes(out, p, c->range_bytes);
+    } else {
+        while (p < end) {
+            uint64_t clock, len;
+            p = yatai_past_uint(p, &clock);
+            p = yatai_past_uint(p, &len);
+            write_range(&w, (uint32_t)clock, (uint32_t)len);
+        }
+    }
 }
 
 void yatai_write_delete_set(struct yatai_out *out, enum yata_format format,
                             const struct yata_doc *doc) {
-    yatai_clients_sort(doc);
+    struct yatai_out scratch = {.mem = out->mem};
     size_t clients = 0;
+    yatai_clients_sort(doc);
     for (size_t i = 0; i < doc->by_id.n; i++) {
-        clients += deleted_ranges(NULL, format, doc, &doc->clients.v[doc->by_id.v[i]]) > 0;
+        struct yatai_client *c = &doc->clients.v[doc->by_id.v[i]];
+        if (!c->ranges_known) {
+            keep_ranges(yatai_caches(doc), c, &scratch);
+        }
+        clients += c->range_count > 0;
     }
+    yatai_out_fini(&scratch);
     yatai_out_uint(out, clients);
     for (size_t i = 0; i < doc->by_id.n; i++) {
         const struct yatai_client *c = &doc->clients.v[doc->by_id.v[i]];
-        size_t count = deleted_ranges(NULL, format, doc, c);
-        if (count > 0) {
-            yatai_out_uint(out, c->id);
-            yatai_out_uint(out, count);
-            (void)deleted_ranges(out, format, doc, c);
+        if (c->range_count > 0) {
+            write_client_ranges(out, format, doc, c);
         }
     }
 }
