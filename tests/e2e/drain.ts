@@ -75,6 +75,7 @@ test("an idle server ends at once; one with idle clients as soon as they have an
     await client.join(t.room(), t.replica());
     start = performance.now();
     await server.stop(3000);
+    await until(() => client.line.closed !== undefined, "the client's end"); /* told apart from the exit */
     assert.equal(client.line.closed?.code, 1013);
 });
 
