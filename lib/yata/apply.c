@@ -53,37 +53,50 @@ struct needs {
     size_t items, roots, entries;
 };
 
-static bool want(struct yata_doc *doc, uint32_t slot, uint32_t n, struct needs *needs) {
+static bool want(struct yata_doc *doc, uint32_t slot, uint32_t appends, uint32_t splits,
+                 struct needs *needs) {
     struct yatai_client *c = &doc->clients.v[slot];
-    if (c->want == 0 && !YATAI_PUSH(&doc->mem, &doc->wanted, slot)) {
+    if (c->want_appends == 0 && c->want_splits == 0 && !YATAI_PUSH(&doc->mem, &doc->wanted, slot)) {
         return false;
     }
-    c->want += n;
-    needs->items += n;
+    c->want_appends += appends;
+    c->want_splits += splits;
+    needs->items += appends + splits;
     return true;
 }
 
-/* Resolves an id, which may split the struct that it names. */
-static bool want_id(struct yata_doc *doc, struct yatai_id *id, uint32_t n, struct needs *needs) {
-    id->slot = yatai_client_find(doc, id->client);
-    return n == 0 || want(doc, id->slot, n, needs);
+/* Resolves an id that a struct of `s` has. */
+static void resolve(struct yata_doc *doc, const struct yatai_section *s, struct yatai_id *id) {
+    id->slot = id->client == s->client ? s->slot : yatai_client_find(doc, id->client);
 }
 
-static bool want_ref(struct yata_doc *doc, uint32_t slot, struct yatai_ref *ref,
+static bool want_ref(struct yata_doc *doc, const struct yatai_section *s, struct yatai_ref *ref,
                      struct needs *needs) {
-    if (!want(doc, slot, 1, needs)) {
-        return false;
-    }
     if (ref->kind == YATAI_GC) {
         return true;
     }
-    if (ref->has & (YATAI_HAS_ORIGIN | YATAI_HAS_RIGHT)) {
-        return (!(ref->has & YATAI_HAS_ORIGIN) || want_id(doc, &ref->origin, 1, needs)) &&
-               (!(ref->has & YATAI_HAS_RIGHT) || want_id(doc, &ref->right, 1, needs));
+    if (ref->has & YATAI_HAS_ORIGIN) {
+        resolve(doc, s, &ref->origin);
+        /* What came right before something new ends where that starts. */
+        bool splits = ref->origin.slot != s->slot || ref->origin.clock + 1 != ref->clock ||
+                      ref->clock < doc->clients.v[s->slot].clock;
+        if (splits && !want(doc, ref->origin.slot, 0, 1, needs)) {
+            return false;
+        }
+    }
+    if (ref->has & YATAI_HAS_RIGHT) {
+        resolve(doc, s, &ref->right);
+        return want(doc, ref->right.slot, 0, 1, needs);
+    }
+    if (ref->has & YATAI_HAS_ORIGIN) {
+        return true;
     }
     needs->roots += (ref->has & YATAI_HAS_ROOT) != 0;
     needs->entries += (ref->has & YATAI_HAS_SUB) != 0;
-    return (ref->has & YATAI_HAS_ROOT) || want_id(doc, &ref->parent, 0, needs);
+    if (!(ref->has & YATAI_HAS_ROOT)) {
+        resolve(doc, s, &ref->parent);
+    }
+    return true;
 }
 
 static bool want_update(struct yata_doc *doc, struct yatai_update *u, const struct yatai_plan *plan,
@@ -97,7 +110,14 @@ static bool want_update(struct yata_doc *doc, struct yatai_update *u, const stru
     }
     for (size_t i = 0; i < plan->order.n; i++) {
         struct yatai_step step = plan->order.v[i];
-        if (!want_ref(doc, u->sections.v[step.section].slot, &u->refs.v[step.ref], needs)) {
+        if (!want_ref(doc, &u->sections.v[step.section], &u->refs.v[step.ref], needs)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < u->sections.n; i++) {
+        const struct yatai_section *s = &u->sections.v[i];
+        uint32_t n = s->count > 0 ? s->count : s->next; /* 0: a part of it has to wait */
+        if (s->slot != 0 && n > 0 && !want(doc, s->slot, n, 0, needs)) {
             return false;
         }
     }
@@ -107,7 +127,7 @@ static bool want_update(struct yata_doc *doc, struct yatai_update *u, const stru
 static bool want_ranges(struct yata_doc *doc, const yatai_ranges *ranges, struct needs *needs) {
     for (size_t i = 0; i < ranges->n; i++) {
         uint32_t slot = yatai_client_find(doc, ranges->v[i].client);
-        if (slot != 0 && !want(doc, slot, 2, needs)) {
+        if (slot != 0 && !want(doc, slot, 0, 2, needs)) {
             return false;
         }
     }
@@ -145,8 +165,8 @@ static bool reserve(struct yatai_waits *w) {
          yatai_types_reserve(doc, types + needs.roots, needs.entries + needs.roots);
     for (size_t i = 0; i < doc->wanted.n; i++) {
         struct yatai_client *c = &doc->clients.v[doc->wanted.v[i]];
-        ok = ok && yatai_index_reserve(doc, c, c->want);
-        c->want = 0;
+        ok = ok && yatai_index_reserve(doc, c, c->want_appends, c->want_splits);
+        c->want_appends = c->want_splits = 0;
     }
     doc->wanted.n = 0;
     return ok;

@@ -63,9 +63,14 @@ void yata_doc_free(struct yata_doc *doc) {
 
 /* ---- transactions --------------------------------------------------------------------------- */
 
-void yata_begin(struct yata_doc *doc) {
+static void begin(struct yata_doc *doc, bool told) {
     doc->open = true;
+    doc->told = told;
     doc->txn++;
+}
+
+void yata_begin(struct yata_doc *doc) {
+    begin(doc, true);
 }
 
 static void merge_all(struct yata_doc *doc) {
@@ -88,7 +93,7 @@ static void merge_touched(struct yata_doc *doc) {
     for (size_t i = 0; i < doc->touched.n; i++) {
         const struct yatai_client *c = &doc->clients.v[doc->touched.v[i]];
         if (c->fresh != UINT32_MAX) {
-            yatai_items_merge(doc, doc->touched.v[i], c->fresh, c->clock - c->fresh);
+            yatai_items_merge(doc, doc->touched.v[i], c->fresh, c->fresh_last - c->fresh);
         }
     }
     for (size_t i = 0; i < doc->merges.n; i++) {
@@ -168,7 +173,7 @@ enum yata_status yata_apply_as(struct yata_doc *doc, enum yata_format format, co
                                                 doc->options.max_depth, ret_error);
     if (status == YATA_OK) {
         if (own) {
-            yata_begin(doc);
+            begin(doc, false);
         }
         status = yatai_apply_read(doc, ret_applied, ret_error);
         if (own) {

@@ -87,11 +87,13 @@ struct yatai_client {
     uint32_t leaf_count, leaf_cap;
     uint32_t clock;            /* everything below is known */
     uint32_t hit_leaf, hit_at; /* where the last search ended */
-    uint32_t want;             /* while reserving: places it may need */
+    uint32_t want_appends;     /* while reserving: structs that are new */
+    uint32_t want_splits;      /* and cuts in the middle */
     uint32_t struct_count;
-    uint32_t txn;    /* number of the transaction that touched it last */
-    uint32_t before; /* its clock before that */
-    uint32_t fresh;  /* first clock of a struct added in it, or UINT32_MAX */
+    uint32_t txn;        /* number of the transaction that touched it last */
+    uint32_t before;     /* its clock before that */
+    uint32_t fresh;      /* of the structs added in it, the first and */
+    uint32_t fresh_last; /* the last that may continue the one before; or UINT32_MAX */
 };
 
 /* Set on the structs that a long scan for a place has passed. */
@@ -164,6 +166,7 @@ struct yata_doc {
     size_t struct_count;
 
     bool open;                   /* in a transaction */
+    bool told;                   /* whose update may be asked for */
     uint32_t txn;                /* its number */
     bool spans_lost;             /* a range was not noted for lack of memory; look at YATAI_F_NOW */
     bool merges_lost;            /* likewise a place to merge */
@@ -174,7 +177,7 @@ struct yata_doc {
     struct yatai_pending pending;
     struct yatai_update update, waiting; /* scratch: the update, and what waited before */
     struct yatai_plan plan, plan_waiting;
-    YATAI_VEC(uint32_t) wanted; /* scratch: slots with want > 0 */
+    YATAI_VEC(uint32_t) wanted; /* scratch: slots that want places */
     YATAI_VEC(struct yata_clock) vector;
     YATAI_VEC(struct yatai_mark) marks; /* by handle; only where many wrote at one place */
     uint32_t scan;                      /* the number of the last long scan */
@@ -219,8 +222,9 @@ uint32_t yatai_client_intern(struct yata_doc *, uint64_t id);
 void yatai_slots_sort(const struct yata_doc *, uint32_t *slots, size_t n);
 /* Makes by_id sorted. The cache of a document that is otherwise not changed. */
 void yatai_clients_sort(const struct yata_doc *);
-/* Room for `want` more places in each wanted client. */
-bool yatai_index_reserve(struct yata_doc *, struct yatai_client *, uint32_t want);
+/* Room for so many more places, at the end and in between. */
+bool yatai_index_reserve(struct yata_doc *, struct yatai_client *, uint32_t appends,
+                         uint32_t splits);
 void yatai_index_trim(struct yata_doc *);
 /* Where the struct with a known clock is. */
 struct yatai_pos yatai_index_find(struct yatai_client *, uint32_t clock);

@@ -118,8 +118,19 @@ static void touch(struct yata_doc *doc, uint32_t slot) {
     }
     c->txn = doc->txn;
     c->before = c->clock;
-    c->fresh = UINT32_MAX;
+    c->fresh = c->fresh_last = UINT32_MAX;
     doc->touched.v[doc->touched.n++] = slot;
+}
+
+/* Whether the two may be merged when the transaction ends, if nothing comes in between. */
+static bool may_merge(const struct yatai_item *l, const struct yatai_item *r) {
+    unsigned kind = yatai_kind(l);
+    if (kind != yatai_kind(r)) {
+        return false;
+    }
+    return kind == YATAI_GC || (yatai_kind_merges(kind) && r->origin_clock == r->clock - 1 &&
+                                r->origin_slot == yatai_slot(l) && l->right_slot == r->right_slot &&
+                                l->right_clock == r->right_clock);
 }
 
 static void add_to_client(struct yata_doc *doc, uint32_t slot, uint32_t item) {
@@ -127,8 +138,10 @@ static void add_to_client(struct yata_doc *doc, uint32_t slot, uint32_t item) {
     const struct yatai_item *it = yatai_item(doc, item);
     c->ranges_known &= yatai_kind(it) != YATAI_GC;
     touch(doc, slot);
-    if (c->fresh == UINT32_MAX) {
-        c->fresh = it->clock;
+    uint32_t tail = yatai_client_tail(c);
+    if (tail != 0 && may_merge(yatai_item(doc, tail), it)) {
+        c->fresh_last = it->clock;
+        c->fresh = c->fresh == UINT32_MAX ? it->clock : c->fresh;
     }
     yatai_index_append(doc, c, it->clock, item);
     c->clock += it->len;
@@ -169,12 +182,19 @@ static bool resolve(struct yata_doc *doc, uint32_t slot, const struct yatai_ref 
     if (ref->has & YATAI_HAS_ORIGIN) {
         it->origin_slot = ref->origin.slot;
         it->origin_clock = ref->origin.clock;
-        it->left = yatai_item_ending(doc, it->origin_slot, it->origin_clock);
+        const struct yatai_client *c = &doc->clients.v[it->origin_slot];
+        it->left = it->origin_clock + 1 == c->clock
+                       ? yatai_client_tail(c)
+                       : yatai_item_ending(doc, it->origin_slot, it->origin_clock);
     }
     if (ref->has & YATAI_HAS_RIGHT) {
         it->right_slot = ref->right.slot;
         it->right_clock = ref->right.clock;
-        it->right = yatai_item_starting(doc, it->right_slot, it->right_clock);
+        uint32_t next = yatai_item(doc, it->left)->right; /* mostly that is it */
+        const struct yatai_item *n = yatai_item(doc, next);
+        it->right = next != 0 && n->clock == it->right_clock && yatai_slot(n) == it->right_slot
+                        ? next
+                        : yatai_item_starting(doc, it->right_slot, it->right_clock);
     }
     if (it->left != 0 || it->right != 0) {
         const struct yatai_item *l = yatai_item(doc, it->left), *r = yatai_item(doc, it->right);
@@ -340,8 +360,14 @@ static void store_content(struct yata_doc *doc, uint32_t h, const struct yatai_r
     size_t n = ref->content_bytes, skip = 0;
     switch (ref->kind) {
     case YATAI_DELETED:
-        it->who |= YATAI_F_DELETED | YATAI_F_NOW;
-        note_deleted(doc, it);
+        it->who |= YATAI_F_DELETED;
+        if (doc->told) {
+            it->who |= YATAI_F_NOW;
+            note_deleted(doc, it);
+        } else { /* nothing to collect, and nobody to tell */
+            doc->clients.v[yatai_slot(it)].ranges_known = false;
+            doc->deletes++;
+        }
         break;
     case YATAI_STRING:
         store_text(doc, it, ref, offset);

@@ -191,7 +191,9 @@ static bool spares_grow(struct yata_doc *doc, size_t want) {
     return true;
 }
 
-bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c, uint32_t want) {
+bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c, uint32_t appends,
+                         uint32_t splits) {
+    uint32_t want = appends > UINT32_MAX - splits ? UINT32_MAX : appends + splits;
     if (c->leaf_count <= 1) {
         /* While leaf_count is 0, leaf[0] may already have places set aside. */
         bool first = c->leaf_cap == 0;
@@ -210,11 +212,13 @@ bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c, uint32_t 
             return true;
         }
     }
-    /* Each full leaf may be cut once, and each cut leaves halves that fill up only later. */
-    uint32_t cuts = (want < c->leaf_count ? want : c->leaf_count) + want / (YATAI_LEAF_MAX / 4) + 2;
-    cuts = cuts < want ? cuts : want;
-    doc->spare_owed += cuts;
-    return leaves_grow(doc, c, c->leaf_count + cuts) && spares_grow(doc, doc->spare_owed);
+    /* Appending fills one leaf after the other. A split in a full one leaves halves, each of which
+     * takes half a leaf of further ones before it is full in turn. */
+    uint32_t more = appends / YATAI_LEAF_MAX + (appends > 0);
+    uint32_t cuts = c->leaf_count + more + splits / (YATAI_LEAF_MAX / 2) + 1;
+    more += cuts < splits ? cuts : splits;
+    doc->spare_owed += more;
+    return leaves_grow(doc, c, c->leaf_count + more) && spares_grow(doc, doc->spare_owed);
 }
 
 void yatai_index_trim(struct yata_doc *doc) {
@@ -224,17 +228,23 @@ void yatai_index_trim(struct yata_doc *doc) {
     }
 }
 
+/* Without branches that depend on what is compared: nobody could predict them. */
 static uint32_t find_leaf(const struct yatai_client *c, uint32_t clock) {
-    uint32_t low = 0, high = c->leaf_count;
-    while (high - low > 1) {
-        uint32_t mid = (low + high) / 2;
-        if (c->leaf[mid].first <= clock) {
-            low = mid;
-        } else {
-            high = mid;
-        }
+    uint32_t at = 0;
+    for (uint32_t n = c->leaf_count, half; n > 1; n -= half) {
+        half = n / 2;
+        at += c->leaf[at + half].first <= clock ? half : 0;
     }
-    return low;
+    return at;
+}
+
+static uint32_t find_place(const struct yatai_leaf *leaf, uint32_t clock) {
+    uint32_t at = 0;
+    for (uint32_t n = leaf->n, half; n > 1; n -= half) {
+        half = n / 2;
+        at += leaf->place[at + half].clock <= clock ? half : 0;
+    }
+    return at;
 }
 
 static bool is_hit(const struct yatai_client *c, uint32_t clock) {
@@ -253,22 +263,8 @@ static bool is_hit(const struct yatai_client *c, uint32_t clock) {
 
 struct yatai_pos yatai_index_find(struct yatai_client *c, uint32_t clock) {
     if (!is_hit(c, clock)) {
-        uint32_t at = find_leaf(c, clock);
-        const struct yatai_leaf *leaf = &c->leaf[at];
-        uint32_t low = 0, high = leaf->n;
-        if (leaf->place[high - 1].clock <= clock) {
-            low = high - 1;
-        }
-        while (high - low > 1) {
-            uint32_t mid = (low + high) / 2;
-            if (leaf->place[mid].clock <= clock) {
-                low = mid;
-            } else {
-                high = mid;
-            }
-        }
-        c->hit_leaf = at;
-        c->hit_at = low;
+        c->hit_leaf = find_leaf(c, clock);
+        c->hit_at = find_place(&c->leaf[c->hit_leaf], clock);
     }
     return (struct yatai_pos){c->hit_leaf, c->hit_at};
 }
