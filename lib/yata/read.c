@@ -77,11 +77,13 @@ bool yatai_read_blob(struct yatai_reader *r, const uint8_t **ret, uint32_t *ret_
 bool yatai_read_string(struct yatai_reader *r, const uint8_t **ret, uint32_t *ret_n,
                        uint32_t *ret_units) {
     const uint8_t *text = NULL;
-    if (!yatai_read_blob(r, &text, ret_n)) {
+    uint32_t n = 0;
+    if (!yatai_read_blob(r, &text, &n)) {
         return false;
     }
     *ret = text;
-    const uint8_t *bad = yatai_text_check(text, *ret_n, ret_units);
+    *ret_n = n;
+    const uint8_t *bad = yatai_text_check(text, n, ret_units);
     return !bad || yatai_reader_fail(r, bad, "string is not UTF-8");
 }
 
