@@ -327,6 +327,7 @@ const char *http_status_text(unsigned status) {
         {411, "Length Required"},
         {413, "Content Too Large"},
         {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},

@@ -68,7 +68,7 @@ void page_serve(void *rpc, struct conn *c, const struct http_request *req,
     }
     ret->status = 200;
     if (slice_is(req->path, "/collab/ws-token")) {
-        page_ws_token(rpc, req, ret);
+        page_ws_token(rpc, c, req, ret);
         return;
     }
     if (page_is_room(req)) {

@@ -9,6 +9,7 @@
 #include "gateway/gateway.h"
 #include "rpc/rpc.h"
 
-void page_ws_token(struct rpc *, const struct http_request *, struct http_response *);
+void page_ws_token(struct rpc *, struct conn *, const struct http_request *,
+                   struct http_response *);
 
 #endif

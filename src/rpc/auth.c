@@ -77,14 +77,18 @@ void auth_checked(struct auth *a, const struct rpc *r, struct conn *c,
     }
 }
 
-void auth_open(struct auth *a, const struct rpc *r, struct conn *c,
-               const struct http_request *req) {
+void auth_init(struct auth *a, struct conn *c) {
     *a = (struct auth){.opened_ms = conn_now_ms(c)};
     slice key = bucket_address(conn_host(c), a->address);
     if (key.p != (const uint8_t *)a->address) {
         memcpy(a->address, key.p, key.n);
     }
     a->address_bytes = key.n;
+}
+
+void auth_open(struct auth *a, const struct rpc *r, struct conn *c,
+               const struct http_request *req) {
+    auth_init(a, c);
     char *text = mem_new(CAPS_TOKEN_BYTES);
     slice token = token_of(req, text, CAPS_TOKEN_BYTES);
     struct access_answer answer = {0};

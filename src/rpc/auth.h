@@ -29,6 +29,8 @@ struct auth {
 /* The request numbers of checks that belong to no request of the client. */
 enum { REQ_UPGRADE = 0xfffffff0u };
 
+/* Of this connection's address, and nobody yet. */
+void auth_init(struct auth *, struct conn *);
 /* A new connection: reads the token of the request, if there is one, and checks it. */
 void auth_open(struct auth *, const struct rpc *, struct conn *, const struct http_request *);
 void auth_fini(struct auth *);

@@ -188,6 +188,9 @@ static struct place *place_for(struct session *s, uint32_t req, const struct int
 }
 
 static void enter(struct session *s, uint32_t req, const struct intent *in) {
+    if (INTENT_HAS(in, SESSION_ID)) {
+        session_name(s, in->session_id);
+    }
     bool judged = INTENT_HAS(in, TOKEN) && session_rpc(s)->access;
     if (!judged && !session_auth(s)->who) {
         session_audit(s, AUDIT_REFUSED, in->room_id, ROLE_NONE, NULL, "no token");

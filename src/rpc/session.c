@@ -71,10 +71,23 @@ struct auth *session_auth(struct session *s) {
     return &s->auth;
 }
 
+void session_name(struct session *s, slice id) {
+    if (!s->session_id[0] && id.n < sizeof s->session_id) {
+        memcpy(s->session_id, id.p, id.n);
+        s->session_id[id.n] = 0;
+    }
+}
+
+/* What the client says, or else its token. */
+static const char *session_id(const struct session *s) {
+    bool token = !s->session_id[0] && s->auth.who;
+    return token ? identity_session(s->auth.who) : s->session_id;
+}
+
 void session_audit(struct session *s, enum audit_event event, slice room, enum role role,
                    const char *by, const char *reason) {
     struct audit_entry e = {.user = session_user(s),
-                            .session = s->session_id,
+                            .session = session_id(s),
                             .peer = conn_peer(s->conn),
                             .room = room,
                             .role = role == ROLE_NONE ? NULL : role_name(role),

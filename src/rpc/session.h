@@ -74,6 +74,8 @@ void session_post(struct session *, struct msg *);
 struct auth *session_auth(struct session *);
 /* It is known now: messages may be as long as the options say. */
 void session_known(struct session *);
+/* The id that a client gives itself; the first one stays. */
+void session_name(struct session *, slice session_id);
 /* A line in the audit about this connection. */
 void session_audit(struct session *, enum audit_event, slice room, enum role, const char *by,
                    const char *reason);
