@@ -429,6 +429,7 @@ static void take_sealed(struct conn *c, slice cipher) {
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b) {
     struct conn *c = s->data;
+    worker_look_at_clock(c->worker);
     if (n < 0) {
         conn_abort(c);
     } else if (n > 0 && c->tls) {
@@ -440,6 +441,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b) {
 
 static void on_written(uv_write_t *w, int status) {
     struct conn *c = w->data;
+    worker_look_at_clock(c->worker);
     c->writing = false;
     if (c->state == CONN_GONE) {
         return;

@@ -93,6 +93,13 @@ static void take_mail(struct worker *w) {
 
 /* ---- the turn ---- */
 
+void worker_look_at_clock(struct worker *w) {
+    if (w->slept) {
+        w->slept = false;
+        w->now_ms = clock_mono_ms();
+    }
+}
+
 static void flush_dirty(struct worker *w) {
     for (struct list_node *node; (node = list_shift(&w->dirty)) != NULL;) {
         conn_flush(conn_of_dirty(node));
@@ -170,6 +177,7 @@ static void worker_turn(uv_prepare_t *p) {
     if (w->stopping) {
         stop_loop(w);
     }
+    w->slept = true; /* it will have, when the next event is handled */
 }
 
 static void on_wake(uv_async_t *a) {
@@ -178,6 +186,7 @@ static void on_wake(uv_async_t *a) {
 
 static void on_sweep(uv_timer_t *t) {
     struct worker *w = t->data;
+    worker_look_at_clock(w);
     size_t at = 0;
     for (struct conn *c; (c = map_next(&w->conns, &at)) != NULL;) {
         conn_sweep(c, w->now_ms);
@@ -210,6 +219,7 @@ static void renew_tls(struct worker *w) {
 
 static void on_connection(uv_stream_t *listener, int status) {
     struct worker *w = listener->data;
+    worker_look_at_clock(w);
     if (status < 0) {
         log_limited(LOG_WARN, "ACCEPT", log_str("error", slice_str(uv_strerror(status))));
         return;

@@ -53,6 +53,7 @@ struct worker {
     struct buf plain;        /* what the last ciphertext said */
     struct arena arena;      /* of the message being handled */
     uint64_t now_ms;
+    bool slept;       /* since now_ms was read */
     uint64_t idle_ns; /* slept in all, when load was last worked out */
     uint64_t load_ns; /* when that was */
     uint8_t rx[RX_BYTES];
@@ -66,6 +67,8 @@ void worker_run(void *worker);
 void worker_fini(struct worker *);
 /* Hands over a message; from the worker's own thread it stays on a list of its own. */
 void worker_post(void *worker, unsigned to, struct msg *);
+/* After the loop has slept: whoever handles an event first looks at the clock, once a turn. */
+void worker_look_at_clock(struct worker *);
 /* For conn.c */
 void worker_mark_dirty(struct worker *, struct list_node *);
 
