@@ -174,11 +174,36 @@ static bool reserve(struct yatai_waits *w) {
 
 /* ---- integration ---------------------------------------------------------------------------- */
 
+/* Left neighbours lie anywhere in a large document. They are looked up and fetched so many structs
+ * ahead, and what is right of them half as many. */
+#define AHEAD 8
+
+static uint32_t look_ahead(struct yata_doc *doc, const struct yatai_ref *ref) {
+    if (ref->kind == YATAI_GC || !(ref->has & YATAI_HAS_ORIGIN)) {
+        return 0;
+    }
+    const struct yatai_client *c = &doc->clients.v[ref->origin.slot];
+    if (ref->origin.clock + 1 >= c->clock) {
+        return 0; /* not there yet, or found without searching */
+    }
+    uint32_t h = yatai_item_at(doc, ref->origin.slot, ref->origin.clock);
+    __builtin_prefetch(yatai_item(doc, h));
+    return h;
+}
+
 static void integrate(struct yata_doc *doc, const struct yatai_update *u,
                       const struct yatai_plan *plan) {
-    for (size_t i = 0; i < plan->order.n; i++) {
+    uint32_t hints[AHEAD] = {0};
+    size_t n = plan->order.n;
+    for (size_t i = 0; i < n; i++) {
         struct yatai_step step = plan->order.v[i];
-        yatai_integrate(doc, u->sections.v[step.section].slot, &u->refs.v[step.ref]);
+        uint32_t hint = hints[i % AHEAD], later = hints[(i + AHEAD / 2) % AHEAD];
+        hints[i % AHEAD] =
+            n - i > AHEAD ? look_ahead(doc, &u->refs.v[plan->order.v[i + AHEAD].ref]) : 0;
+        if (later != 0) {
+            __builtin_prefetch(yatai_item(doc, yatai_item(doc, later)->right));
+        }
+        yatai_integrate(doc, u->sections.v[step.section].slot, &u->refs.v[step.ref], hint);
     }
 }
 

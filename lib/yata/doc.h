@@ -316,8 +316,8 @@ static inline bool yatai_kind_merges(unsigned kind) {
 
 /* ---- integrate.c ---------------------------------------------------------------------------- */
 
-/* Integrates a struct whose dependencies are there. */
-void yatai_integrate(struct yata_doc *, uint32_t slot, const struct yatai_ref *);
+/* Integrates a struct whose dependencies are there. `hint`: a struct that had its origin lately. */
+void yatai_integrate(struct yata_doc *, uint32_t slot, const struct yatai_ref *, uint32_t hint);
 /* The usual case of typing: the struct continues the last one of its client, and nobody else wrote
  * in between. The two would be merged when the transaction ends, so they are one at once. False
  * when it is not like that, or when memory is out. Ids have their slots, `clock` is the client's,

@@ -108,6 +108,7 @@ void yatai_delete_range(struct yata_doc *doc, uint32_t slot, uint32_t clock, uin
 struct entrant {
     struct yatai_item it;
     uint32_t offset; /* clocks of it that are known already */
+    uint32_t hint;   /* its left neighbour, perhaps */
 };
 
 /* The clients of a transaction and what they had before it. */
@@ -174,6 +175,20 @@ static uint32_t named_home(struct yata_doc *doc, const struct yatai_ref *ref, bo
     return *ret_map ? yatai_entry_get(doc, type, ref->sub, ref->sub_bytes) : type;
 }
 
+/* The struct that ends with the origin. */
+static uint32_t find_left(struct yata_doc *doc, const struct yatai_item *it, uint32_t hint) {
+    const struct yatai_client *c = &doc->clients.v[it->origin_slot];
+    if (it->origin_clock + 1 == c->clock) {
+        return yatai_client_tail(c);
+    }
+    const struct yatai_item *h = yatai_item(doc, hint);
+    if (hint != 0 && yatai_slot(h) == it->origin_slot &&
+        h->clock + h->len - 1 == it->origin_clock) {
+        return hint;
+    }
+    return yatai_item_ending(doc, it->origin_slot, it->origin_clock);
+}
+
 /* Neighbours and home. False when the struct has no home and so can only be collected. */
 static bool resolve(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref,
                     struct entrant *e) {
@@ -182,10 +197,7 @@ static bool resolve(struct yata_doc *doc, uint32_t slot, const struct yatai_ref 
     if (ref->has & YATAI_HAS_ORIGIN) {
         it->origin_slot = ref->origin.slot;
         it->origin_clock = ref->origin.clock;
-        const struct yatai_client *c = &doc->clients.v[it->origin_slot];
-        it->left = it->origin_clock + 1 == c->clock
-                       ? yatai_client_tail(c)
-                       : yatai_item_ending(doc, it->origin_slot, it->origin_clock);
+        it->left = find_left(doc, it, e->hint);
     }
     if (ref->has & YATAI_HAS_RIGHT) {
         it->right_slot = ref->right.slot;
@@ -428,7 +440,8 @@ bool yatai_extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_r
     return true;
 }
 
-void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref) {
+void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref,
+                     uint32_t hint) {
     struct yatai_client *c = &doc->clients.v[slot];
     uint32_t offset = c->clock - ref->clock;
     if (offset > 0) {
@@ -444,7 +457,7 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
     if (offset == 0 && yatai_extend_tail(doc, slot, ref)) {
         return;
     }
-    struct entrant e = {.offset = offset};
+    struct entrant e = {.offset = offset, .hint = hint};
     e.it.clock = c->clock;
     e.it.len = ref->len - offset;
     e.it.who = slot << YATAI_SLOT_SHIFT | ref->kind;

@@ -178,11 +178,13 @@ static bool plan_structs(struct yatai_waits *w) {
 /* Adds what lies beyond the clocks that clients will have. */
 static bool add_ranges(struct yatai_waits *w, const yatai_ranges *from, bool *ret_all) {
     struct yata_doc *doc = w->doc;
+    uint32_t state = 0;
     *ret_all = true;
     for (size_t i = 0; i < from->n; i++) {
         struct yatai_range x = from->v[i];
-        uint32_t state =
-            yatai_plan_state(doc, w->retry ? &doc->waiting : NULL, &doc->update, x.client);
+        if (i == 0 || x.client != from->v[i - 1].client) {
+            state = yatai_plan_state(doc, w->retry ? &doc->waiting : NULL, &doc->update, x.client);
+        }
         uint32_t end = x.clock + x.len;
         if (x.clock < state) {
             *ret_all = false;

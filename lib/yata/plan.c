@@ -36,6 +36,10 @@ struct planner {
     struct yatai_plan *plan;
     struct yatai_update *u;
     const struct yatai_update *earlier;
+    uint64_t client; /* that was asked for last, its section, or else its clock */
+    const struct yatai_section *section;
+    uint32_t clock;
+    bool asked;
     bool failed;
 };
 
@@ -71,8 +75,16 @@ static void stack_to_rest(struct planner *p) {
 /* The client that the struct has to wait for, if any. */
 static bool is_missing(struct planner *p, const struct yatai_section *s, const struct yatai_id *id,
                        uint64_t *ret_client) {
-    if (id->client == s->client ||
-        id->clock < yatai_plan_state(p->doc, p->u, p->earlier, id->client)) {
+    if (id->client == s->client) {
+        return false;
+    }
+    if (!p->asked || p->client != id->client) {
+        p->asked = true;
+        p->client = id->client;
+        p->section = yatai_update_section(p->u, id->client);
+        p->clock = p->section ? 0 : yatai_plan_state(p->doc, NULL, p->earlier, id->client);
+    }
+    if (id->clock < (p->section ? p->section->state : p->clock)) {
         return false;
     }
     *ret_client = id->client;

@@ -44,19 +44,10 @@ bool yatai_read_uint_slow(struct yatai_reader *r, uint64_t *ret) {
     return yatai_reader_fail(r, at, "number has more than 53 bits");
 }
 
-bool yatai_read_u32(struct yatai_reader *r, uint32_t *ret, const char *what) {
-    const uint8_t *at = r->p;
-    uint64_t x;
-    if (!yatai_read_uint(r, &x)) {
-        return false;
-    }
-    if (x > UINT32_MAX) {
-        char text[sizeof r->why.what];
-        snprintf(text, sizeof text, "%s has more than 32 bits", what);
-        return yatai_reader_fail(r, at, text);
-    }
-    *ret = (uint32_t)x;
-    return true;
+bool yatai_fail_u32(struct yatai_reader *r, const uint8_t *at, const char *what) {
+    char text[sizeof r->why.what];
+    snprintf(text, sizeof text, "%s has more than 32 bits", what);
+    return yatai_reader_fail(r, at, text);
 }
 
 bool yatai_read_blob(struct yatai_reader *r, const uint8_t **ret, uint32_t *ret_n) {

@@ -18,6 +18,7 @@
 #define LEAF_SPARSE  (YATAI_LEAF_MAX / 4)
 #define SPARES_KEPT  4
 #define CLIENTS_STEP 4
+#define HIT_NEAR     4 /* places looked at before searching all */
 
 /* ---- clients -------------------------------------------------------------------------------- */
 
@@ -247,7 +248,8 @@ static uint32_t find_place(const struct yatai_leaf *leaf, uint32_t clock) {
     return at;
 }
 
-static bool is_hit(const struct yatai_client *c, uint32_t clock) {
+/* Whether it is where the last search ended, or a little further. */
+static bool is_hit(struct yatai_client *c, uint32_t clock) {
     if (c->hit_leaf >= c->leaf_count) {
         return false;
     }
@@ -255,10 +257,20 @@ static bool is_hit(const struct yatai_client *c, uint32_t clock) {
     if (c->hit_at >= leaf->n || leaf->place[c->hit_at].clock > clock) {
         return false;
     }
-    if (c->hit_at + 1u < leaf->n) {
-        return clock < leaf->place[c->hit_at + 1].clock;
+    for (uint32_t at = c->hit_at, most = at + HIT_NEAR; at < most; at++) {
+        bool last = at + 1u == leaf->n;
+        uint32_t next = !last                              ? leaf->place[at + 1].clock
+                        : c->hit_leaf + 1 == c->leaf_count ? UINT32_MAX
+                                                           : leaf[1].first;
+        if (clock < next) {
+            c->hit_at = at;
+            return true;
+        }
+        if (last) {
+            break;
+        }
     }
-    return c->hit_leaf + 1 == c->leaf_count || clock < c->leaf[c->hit_leaf + 1].first;
+    return false;
 }
 
 struct yatai_pos yatai_index_find(struct yatai_client *c, uint32_t clock) {

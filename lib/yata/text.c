@@ -56,6 +56,10 @@ const uint8_t *yatai_text_check(const uint8_t *p, size_t n, uint32_t *ret_units)
             p += 8;
             units += 8;
         }
+        while (p < end && *p < 0x80) {
+            p++;
+            units++;
+        }
         if (p == end) {
             break;
         }

@@ -9,6 +9,8 @@
 #ifndef YATA_UPDATE_H
 #define YATA_UPDATE_H
 
+#include <string.h>
+
 #include "mem.h"
 
 /* V1, but with the kinds YATAI_ANY_EMBED and YATAI_ANY_FORMAT: how structs that wait are kept. */
@@ -169,8 +171,8 @@ struct yatai_reader yatai_reader_on(const uint8_t *p, size_t n);
 /* Notes what is wrong at `at`; returns false. */
 bool yatai_reader_fail(struct yatai_reader *, const uint8_t *at, const char *what);
 bool yatai_read_uint_slow(struct yatai_reader *, uint64_t *ret);
-/* A varUint that fits 32 bits; `what` names it. */
-bool yatai_read_u32(struct yatai_reader *, uint32_t *ret, const char *what);
+/* Says that `what` has more than 32 bits; returns false. */
+bool yatai_fail_u32(struct yatai_reader *, const uint8_t *at, const char *what);
 /* A varUint length and that many bytes. */
 bool yatai_read_blob(struct yatai_reader *, const uint8_t **ret, uint32_t *ret_n);
 /* The same, checked to be UTF-8; *ret_units is its length in UTF-16 code units. */
@@ -206,12 +208,56 @@ const uint8_t *yatai_past_int(const uint8_t *p, uint64_t *ret, bool *ret_negativ
 /* The bytes of the first `count` elements of an ANY or JSON payload that was checked before. */
 size_t yatai_elements_skip(unsigned kind, const uint8_t *p, size_t n, uint32_t count);
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* A number of up to eight bytes at once: where it ends, and its groups of seven bits pushed
+ * together. False when it is not like that, or not safe to look. */
+static inline bool yatai_read_uint_wide(struct yatai_reader *r, uint64_t *ret) {
+    uint64_t w;
+    if (r->end - r->p < (ptrdiff_t)sizeof w) {
+        return false;
+    }
+    memcpy(&w, r->p, sizeof w);
+    uint64_t ends = ~w & UINT64_C(0x8080808080808080);
+    if (ends == 0) {
+        return false;
+    }
+    ends &= ~ends + 1;
+    w &= (ends - 1) & UINT64_C(0x7f7f7f7f7f7f7f7f);
+    w = (w & UINT64_C(0x007f007f007f007f)) | (w & UINT64_C(0x7f007f007f007f00)) >> 1;
+    w = (w & UINT64_C(0x00003fff00003fff)) | (w & UINT64_C(0x3fff00003fff0000)) >> 2;
+    w = (w & UINT64_C(0x000000000fffffff)) | (w & UINT64_C(0x0fffffff00000000)) >> 4;
+    if (w > YATAI_CLIENT_MAX) {
+        return false;
+    }
+    r->p += (unsigned)__builtin_ctzll(ends) / 8 + 1;
+    *ret = w;
+    return true;
+}
+#else
+static inline bool yatai_read_uint_wide(struct yatai_reader *r, uint64_t *ret) {
+    (void)r;
+    (void)ret;
+    return false;
+}
+#endif
+
 static inline bool yatai_read_uint(struct yatai_reader *r, uint64_t *ret) {
     if (r->p < r->end && *r->p < 0x80) {
         *ret = *r->p++;
         return true;
     }
-    return yatai_read_uint_slow(r, ret);
+    return yatai_read_uint_wide(r, ret) || yatai_read_uint_slow(r, ret);
+}
+
+/* A varUint that fits 32 bits; `what` names it. */
+static inline bool yatai_read_u32(struct yatai_reader *r, uint32_t *ret, const char *what) {
+    const uint8_t *at = r->p;
+    uint64_t x;
+    if (!yatai_read_uint(r, &x)) {
+        return false;
+    }
+    *ret = (uint32_t)x;
+    return x <= UINT32_MAX || yatai_fail_u32(r, at, what);
 }
 
 #endif
