@@ -30,6 +30,7 @@ struct conn {
     bool consuming; /* inside the loop that takes messages off the input */
     bool pages_only;
     bool counted; /* among those of its address */
+    bool refused; /* for its address: no longer among all */
     bool shut;    /* close frame sent or received */
 
     struct buf in; /* bytes of an incomplete head or frame */
@@ -78,7 +79,9 @@ void conn_abort(struct conn *c) {
     to_state(c, CONN_GONE);
     list_remove(&c->dirty);
     (void)map_remove_u64(&c->worker->conns, c->id);
-    atomic_fetch_sub_explicit(&c->worker->parent->connections, 1, memory_order_relaxed);
+    if (!c->refused) {
+        atomic_fetch_sub_explicit(&c->worker->parent->connections, 1, memory_order_relaxed);
+    }
     if (c->counted) {
         ops(c)->on_gone(ops(c)->ctx, c->host, c->worker->now_ms);
     }
@@ -771,7 +774,9 @@ bool conn_start(struct conn *c, bool pages_only) {
     if (!c->counted && c->tls) {
         return false;
     }
-    if (!c->counted) { /* at once: whatever it has to say is not to be kept */
+    if (!c->counted) { /* at once, and without a place that others may need */
+        c->refused = true;
+        atomic_fetch_sub_explicit(&c->worker->parent->connections, 1, memory_order_relaxed);
         refuse(c, 503, "this address has as many connections as one may have");
     }
     c->counted &= !pages_only;
