@@ -201,6 +201,10 @@ static bool open_worker(struct gateway *g, unsigned i, char *why, size_t why_byt
         worker_fini(&g->workers[i]);
         return false;
     }
+    if (g->tickets && !worker_secure(&g->workers[i], why, why_bytes)) {
+        worker_fini(&g->workers[i]);
+        return false;
+    }
     return true;
 }
 

@@ -266,6 +266,12 @@ static void wake_from_outside(void *async) {
     (void)uv_async_send(async);
 }
 
+bool worker_secure(struct worker *w, char *why, size_t why_bytes) {
+    const struct gateway *g = w->parent;
+    return tls_context_open(g->o.tls_cert, g->o.tls_key, g->tickets, &w->tls, why, why_bytes) ==
+           ERR_OK;
+}
+
 int worker_open(struct worker *w, struct gateway *parent, unsigned index, int listen_fd,
                 int pages_fd) {
     memset(w, 0, sizeof *w);
@@ -278,7 +284,6 @@ int worker_open(struct worker *w, struct gateway *parent, unsigned index, int li
     w->inbox = mailbox_new(wake_from_outside, &w->wake);
     buf_init(&w->scratch, 0);
     buf_init(&w->plain, 0);
-    w->tls_generation = parent->tls_generation - 1; /* the first connection has it read */
     hub_init(&w->hub, &parent->ops.hub);
     struct rooms_options o = parent->o.rooms;
     o.worker = index;

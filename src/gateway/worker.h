@@ -61,6 +61,8 @@ struct worker {
 
 /* Sets up the loop and its handles; the listening sockets are taken over. 0, or a libuv error. */
 int worker_open(struct worker *, struct gateway *, unsigned index, int listen_fd, int pages_fd);
+/* Reads certificate and key for its first connections; false with a sentence. */
+bool worker_secure(struct worker *, char *why, size_t why_bytes);
 /* The thread's main function. */
 void worker_run(void *worker);
 /* Frees what worker_open made; the thread has ended. */
