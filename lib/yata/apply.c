@@ -177,6 +177,8 @@ static bool reserve(struct yatai_waits *w) {
 /* Left neighbours lie anywhere in a large document. They are looked up and fetched so many structs
  * ahead, and what is right of them half as many. */
 #define AHEAD 8
+/* An update with so few structs is not asked whether it is a state or a log. */
+#define LOG_FEW 16
 
 static uint32_t look_ahead(struct yata_doc *doc, const struct yatai_ref *ref) {
     if (ref->kind == YATAI_GC || !(ref->has & YATAI_HAS_ORIGIN)) {
@@ -195,6 +197,9 @@ static void integrate(struct yata_doc *doc, const struct yatai_update *u,
                       const struct yatai_plan *plan) {
     uint32_t hints[AHEAD] = {0};
     size_t n = plan->order.n;
+    /* Where a state has two structs that could be one, a third one stands between them and will
+     * come; there are at least as many of these. A log of typing has nothing but such structs. */
+    doc->apart = n > LOG_FEW && u->continued <= u->refs.n / 2;
     for (size_t i = 0; i < n; i++) {
         struct yatai_step step = plan->order.v[i];
         uint32_t hint = hints[i % AHEAD], later = hints[(i + AHEAD / 2) % AHEAD];

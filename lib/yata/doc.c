@@ -11,7 +11,7 @@
 
 #define SCRATCH_KEPT                                                                               \
     1024                /* structs; what a large update needed is not kept for the next small one */
-#define SLACK_KEPT 4096 /* elements reserved for an update and not needed */
+#define SLACK_KEPT 1024 /* elements reserved for an update and not needed */
 
 struct yata_doc *yata_doc_new(const struct yata_options *options) {
     struct yatai_mem mem = yatai_mem_libc();
@@ -105,8 +105,8 @@ static void merge_touched(struct yata_doc *doc) {
 /* Gives back what a large update reserved and did not use. */
 #define TRIM(doc, vec)                                                                             \
     do {                                                                                           \
-        if ((vec)->cap > (vec)->n + (vec)->n / 2 + SLACK_KEPT) {                                   \
-            size_t to_ = (vec)->n + (vec)->n / 8 + 1;                                              \
+        if ((vec)->cap > (vec)->n + (vec)->n / 8 + SLACK_KEPT) {                                   \
+            size_t to_ = (vec)->n + (vec)->n / 16 + 1;                                             \
             void *p_ = yatai_mem_resize(&(doc)->mem, (vec)->v, (vec)->cap * sizeof *(vec)->v,      \
                                         to_ * sizeof *(vec)->v);                                   \
             if (p_) {                                                                              \

@@ -181,6 +181,7 @@ struct yata_doc {
     YATAI_VEC(struct yata_clock) vector;
     YATAI_VEC(struct yatai_mark) marks; /* by handle; only where many wrote at one place */
     uint32_t scan;                      /* the number of the last long scan */
+    bool apart;                         /* the update has been merged before */
     bool old;         /* the update that is being applied has something that is known */
     uint64_t deletes; /* counts structs that were deleted */
 };

@@ -7,7 +7,7 @@
  * filled with YATAI_TEXT_FREE, which is how it is recognised: no text has such a byte, no value of
  * lib0's `any` encoding starts with one, and every other payload has a guard byte before it.
  *
- * What is dropped stays where it is until more than half of the heap is waste; then all payloads
+ * What is dropped stays where it is until a third of the heap is waste; then all payloads
  * are copied to a new one, if there is memory for it.
  */
 #include <string.h>
@@ -112,7 +112,7 @@ static bool stores_bytes(unsigned kind) {
 }
 
 void yatai_heap_compact(struct yata_doc *doc) {
-    if (doc->heap.n < WASTE_LEAST || doc->heap.n / 2 < doc->heap_live + doc->struct_count) {
+    if (doc->heap.n < WASTE_LEAST || doc->heap.n / 3 * 2 < doc->heap_live + doc->struct_count) {
         return;
     }
     size_t guards = doc->struct_count + doc->types.n + doc->entries.n;

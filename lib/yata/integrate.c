@@ -454,7 +454,7 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
         add_collected(doc, slot, c->clock, ref->len - offset);
         return;
     }
-    if (offset == 0 && yatai_extend_tail(doc, slot, ref)) {
+    if (offset == 0 && !doc->apart && yatai_extend_tail(doc, slot, ref)) {
         return;
     }
     struct entrant e = {.offset = offset, .hint = hint};

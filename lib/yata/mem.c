@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LARGE_BYTES 65536
+
 static void *libc_resize(void *ctx, void *p, size_t n) {
     (void)ctx;
     if (n == 0) {
@@ -43,7 +45,8 @@ void *yatai_vec_grow(struct yatai_mem *mem, void *v, size_t *cap, size_t want,
     if (want > most) {
         return v;
     }
-    size_t to = *cap + *cap / 2;
+    /* Small ones by halves, since they are many; large ones by eighths, since they weigh. */
+    size_t to = *cap + (*cap * element_bytes < LARGE_BYTES ? *cap / 2 : *cap / 8);
     if (to < want) {
         to = want;
     }

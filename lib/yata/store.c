@@ -16,6 +16,7 @@
 
 #define LEAF_BYTES   (YATAI_LEAF_MAX * sizeof(struct yatai_place))
 #define LEAF_SPARSE  (YATAI_LEAF_MAX / 4)
+#define LEAF_ROOMY   (YATAI_LEAF_MAX * 3 / 4)
 #define SPARES_KEPT  4
 #define CLIENTS_STEP 4
 #define HIT_NEAR     4 /* places looked at before searching all */
@@ -311,10 +312,46 @@ void yatai_index_append(struct yata_doc *doc, struct yatai_client *c, uint32_t c
     c->struct_count++;
 }
 
+/* Moves places of a full leaf to a neighbour with room, so that leaves stay well filled. */
+static bool leaf_lean(struct yatai_client *c, struct yatai_pos *pos) {
+    struct yatai_leaf *leaf = &c->leaf[pos->leaf];
+    if (pos->leaf > 0 && leaf[-1].n <= LEAF_ROOMY) {
+        struct yatai_leaf *to = leaf - 1;
+        uint32_t k = (YATAI_LEAF_MAX - to->n) / 2u;
+        memcpy(to->place + to->n, leaf->place, k * sizeof *to->place);
+        memmove(leaf->place, leaf->place + k, (leaf->n - k) * sizeof *to->place);
+        to->n = (uint16_t)(to->n + k);
+        leaf->n = (uint16_t)(leaf->n - k);
+        leaf->first = leaf->place[0].clock;
+        if (pos->at <= k) {
+            pos->leaf--;
+            pos->at += to->n - k;
+        } else {
+            pos->at -= k;
+        }
+        return true;
+    }
+    if (pos->leaf + 1 < c->leaf_count && leaf[1].n <= LEAF_ROOMY) {
+        struct yatai_leaf *to = leaf + 1;
+        uint32_t k = (YATAI_LEAF_MAX - to->n) / 2u, left = leaf->n - k;
+        memmove(to->place + k, to->place, to->n * sizeof *to->place);
+        memcpy(to->place, leaf->place + left, k * sizeof *to->place);
+        to->n = (uint16_t)(to->n + k);
+        leaf->n = (uint16_t)left;
+        to->first = to->place[0].clock;
+        if (pos->at > left) {
+            pos->leaf++;
+            pos->at -= left;
+        }
+        return true;
+    }
+    return false;
+}
+
 void yatai_index_insert_after(struct yata_doc *doc, struct yatai_client *c, struct yatai_pos pos,
                               uint32_t clock, uint32_t item) {
     pos.at++;
-    if (c->leaf[pos.leaf].n == YATAI_LEAF_MAX) {
+    if (c->leaf[pos.leaf].n == YATAI_LEAF_MAX && !leaf_lean(c, &pos)) {
         leaf_cut(doc, c, pos.leaf, YATAI_LEAF_MAX / 2);
         if (pos.at > YATAI_LEAF_MAX / 2) {
             pos.leaf++;

@@ -222,6 +222,15 @@ struct yatai_ref *yatai_ref_new(struct yatai_mem *mem, struct yatai_update *u,
     return ref;
 }
 
+/* Whether the struct may be merged with the one before it, as far as the two know. */
+static bool continues(const struct yatai_ref *l, const struct yatai_ref *r, uint64_t client) {
+    return r->kind == YATAI_STRING && l->kind == YATAI_STRING && (r->has & YATAI_HAS_ORIGIN) &&
+           r->origin.client == client && r->origin.clock + 1 == r->clock &&
+           ((r->has ^ l->has) & YATAI_HAS_RIGHT) == 0 &&
+           (!(r->has & YATAI_HAS_RIGHT) ||
+            (l->right.client == r->right.client && l->right.clock == r->right.clock));
+}
+
 bool yatai_ref_add(struct yatai_reader *r, struct yatai_update *u, struct yatai_section *s,
                    const uint8_t *at) {
     struct yatai_ref *ref = &u->refs.v[u->refs.n];
@@ -235,6 +244,7 @@ bool yatai_ref_add(struct yatai_reader *r, struct yatai_update *u, struct yatai_
         ref[-1].len += ref->len;
     } else if (ref->len > 0) {
         account(u, ref);
+        u->continued += u->refs.n > s->first && continues(ref - 1, ref, s->client);
         u->refs.n++;
     }
     return true;
@@ -398,7 +408,7 @@ enum yata_status yatai_update_read(struct yatai_update *u, struct yatai_mem *mem
         r.max_depth = max_depth;
     }
     u->refs.n = u->sections.n = u->ranges.n = 0;
-    u->content_bytes = u->type_count = 0;
+    u->content_bytes = u->type_count = u->continued = 0;
     u->skips = false;
     drop_chunks(u, mem);
     if (n > UINT32_MAX / 2) {

@@ -115,6 +115,7 @@ struct yatai_update {
     yatai_ranges ranges;                      /* as they came, empty ones dropped */
     size_t content_bytes;                     /* bound on what the structs will store */
     size_t type_count;
+    size_t continued;          /* structs that may continue the one before them */
     bool skips;                /* has Skip structs */
     bool verbatim;             /* set by the caller: runs of collected structs are not joined */
     struct yatai_chunk *chunk; /* payloads put together from several columns */
