@@ -229,8 +229,7 @@ static void integrate_all(struct yatai_waits *w) {
     delete_ranges(doc, &doc->pending.ranges);
     if (w->retry) {
         integrate(doc, &doc->waiting, &doc->plan_waiting);
-        delete_ranges(doc, &doc->update.ranges);
-        delete_ranges(doc, &doc->pending.ranges);
+        delete_ranges(doc, &w->again);
     }
 }
 
@@ -255,8 +254,8 @@ enum yata_status yatai_apply_read(struct yata_doc *doc, struct yata_applied *ret
     integrate_all(&w);
     yatai_pending_commit(&w);
     if (ret_applied) {
-        bool retried = w.retry && doc->plan_waiting.order.n > 0;
-        bool moved = doc->plan.order.n > 0 || retried;
+        bool retried = w.retry && doc->plan_waiting.moves > 0;
+        bool moved = doc->plan.moves > 0 || retried;
         ret_applied->changed = moved || doc->deletes != deletes;
         ret_applied->pending = w.some && yatai_pending_any(doc);
         ret_applied->freed = retried || w.ranges_freed;

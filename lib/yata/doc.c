@@ -54,7 +54,7 @@ void yata_doc_free(struct yata_doc *doc) {
     YATAI_VEC_FREE(&doc->mem, &doc->heap);
     YATAI_VEC_FREE(&doc->mem, &doc->touched);
     YATAI_VEC_FREE(&doc->mem, &doc->deleted);
-    YATAI_VEC_FREE(&doc->mem, &doc->merges);
+    YATAI_VEC_FREE(&doc->mem, &doc->seams);
     YATAI_VEC_FREE(&doc->mem, &doc->vector);
     YATAI_VEC_FREE(&doc->mem, &doc->marks);
     struct yatai_mem mem = doc->mem;
@@ -81,12 +81,15 @@ static void merge_all(struct yata_doc *doc) {
     }
 }
 
+/* Not all that could be merged is: of collected structs some have no place among these. Which ones
+ * stay apart shows in the bytes, so the places and their order are those of yjs 13.6 Transaction.js
+ * cleanupTransactions. The order matters, since a struct that has grown meets other neighbours. */
 static void merge_touched(struct yata_doc *doc) {
-    if (doc->merges_lost || doc->spans_lost) {
+    if (doc->seams_lost || doc->spans_lost) {
         merge_all(doc);
         return;
     }
-    for (size_t i = 0; i < doc->deleted.n; i++) {
+    for (size_t i = doc->deleted.n; i-- > 0;) {
         const struct yatai_span *span = &doc->deleted.v[i];
         yatai_items_merge(doc, span->slot, span->clock, span->len);
     }
@@ -96,9 +99,8 @@ static void merge_touched(struct yata_doc *doc) {
             yatai_items_merge(doc, doc->touched.v[i], c->fresh, c->fresh_last - c->fresh);
         }
     }
-    for (size_t i = 0; i < doc->merges.n; i++) {
-        const struct yatai_span *span = &doc->merges.v[i];
-        yatai_items_merge(doc, span->slot, span->clock, span->len);
+    for (size_t i = doc->seams.n; i-- > 0;) {
+        yatai_item_merge(doc, doc->seams.v[i].slot, doc->seams.v[i].clock);
     }
 }
 
@@ -128,11 +130,11 @@ static void settle(struct yata_doc *doc) {
 }
 
 static void close_transaction(struct yata_doc *doc) {
-    doc->touched.n = doc->deleted.n = doc->merges.n = 0;
-    doc->spans_lost = doc->merges_lost = false;
+    doc->touched.n = doc->deleted.n = doc->seams.n = 0;
+    doc->spans_lost = doc->seams_lost = false;
     TRIM(doc, &doc->touched);
     TRIM(doc, &doc->deleted);
-    TRIM(doc, &doc->merges);
+    TRIM(doc, &doc->seams);
     doc->open = false;
 }
 

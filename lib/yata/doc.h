@@ -43,11 +43,11 @@ _Static_assert(sizeof(struct yatai_item) == 48, "the record that memory use is m
 struct yatai_type {
     uint32_t item;
     uint32_t start;   /* first struct of the list */
-    uint32_t entries; /* keys of the map, chained by next_in_type */
+    uint32_t entries; /* keys of the map, the newest first, chained by next_in_type */
     uint32_t root;    /* the entry with the name of a root type */
     uint32_t name;    /* heap offset: the name of a nested type, as on the wire */
     uint32_t name_bytes;
-    uint32_t next; /* work list of deletion and collection; chain of free records */
+    uint32_t next; /* work list of collection; chain of free records */
     uint8_t type_ref;
     bool live;
 };
@@ -102,11 +102,17 @@ struct yatai_mark {
     uint32_t number; /* how many were passed until then */
 };
 
-/* A range of deleted clocks of the open transaction, or a place to try to merge at. */
+/* A range of deleted clocks of the open transaction. */
 struct yatai_span {
     uint32_t slot;
     uint32_t clock;
     uint32_t len;
+};
+
+/* A struct to try to merge: it starts here, unless it was merged already. */
+struct yatai_seam {
+    uint32_t slot;
+    uint32_t clock;
 };
 
 /* The lowest clock that waiting structs need of a client. */
@@ -135,7 +141,8 @@ struct yatai_plan {
     YATAI_VEC(uint32_t) stack; /* refs, with their sections */
     YATAI_VEC(uint32_t) rest;  /* sections; their `next` tells from which struct on */
     YATAI_VEC(struct yatai_missing) missing;
-    bool known; /* some structs are known already and were left out */
+    size_t moves; /* steps that add something; the others only split, see plan.c */
+    bool known;   /* some structs are known already */
 };
 
 struct yata_doc {
@@ -169,10 +176,10 @@ struct yata_doc {
     bool told;                   /* whose update may be asked for */
     uint32_t txn;                /* its number */
     bool spans_lost;             /* a range was not noted for lack of memory; look at YATAI_F_NOW */
-    bool merges_lost;            /* likewise a place to merge */
+    bool seams_lost;             /* likewise a place to merge */
     YATAI_VEC(uint32_t) touched; /* slots with a new clock */
     YATAI_VEC(struct yatai_span) deleted;
-    YATAI_VEC(struct yatai_span) merges;
+    YATAI_VEC(struct yatai_seam) seams;
 
     struct yatai_pending pending;
     struct yatai_update update, waiting; /* scratch: the update, and what waited before */
@@ -292,8 +299,13 @@ uint32_t yatai_item_starting(struct yata_doc *, uint32_t slot, uint32_t clock);
 /* Splits the struct at `pos`, `units` after its start; returns the right half. */
 uint32_t yatai_item_split(struct yata_doc *, struct yatai_client *, struct yatai_pos,
                           uint32_t units);
-/* Merges what can be merged among the structs that touch [clock, clock + len] of a client. */
+/* Notes a struct that might be merged when the transaction ends. */
+void yatai_seam_note(struct yata_doc *, uint32_t slot, uint32_t clock);
+/* Merges what can be merged from `clock` to the end of the struct that holds the last of the `len`
+ * clocks, both ends included; what grows to the left there goes on as far as it can. */
 void yatai_items_merge(struct yata_doc *, uint32_t slot, uint32_t clock, uint32_t len);
+/* The same for the one struct that holds the clock. */
+void yatai_item_merge(struct yata_doc *, uint32_t slot, uint32_t clock);
 
 static inline struct yatai_item *yatai_item(const struct yata_doc *doc, uint32_t item) {
     return &doc->items.v[item];

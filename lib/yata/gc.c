@@ -20,6 +20,24 @@ static void drop_content(struct yata_doc *doc, struct yatai_item *it, uint32_t *
     it->content = it->content_bytes = 0;
 }
 
+/* What came in this transaction was found to merge or not when it came. It may merge now, also with
+ * what stands right before it. */
+static void look_again(struct yata_doc *doc, const struct yatai_item *it) {
+    struct yatai_client *c = &doc->clients.v[yatai_slot(it)];
+    uint32_t end = it->clock + it->len;
+    if (c->txn != doc->txn || end < c->before) {
+        return;
+    }
+    uint32_t start = it->clock > c->before ? it->clock : c->before;
+    if (c->fresh == UINT32_MAX) {
+        c->fresh = start;
+        c->fresh_last = end;
+        return;
+    }
+    c->fresh = start < c->fresh ? start : c->fresh;
+    c->fresh_last = end > c->fresh_last ? end : c->fresh_last;
+}
+
 static void collect_list(struct yata_doc *doc, uint32_t h, uint32_t *chain) {
     while (h != 0) {
         struct yatai_item *it = yatai_item(doc, h);
@@ -30,6 +48,7 @@ static void collect_list(struct yata_doc *doc, uint32_t h, uint32_t *chain) {
             .len = it->len,
             .who = yatai_slot(it) << YATAI_SLOT_SHIFT | YATAI_GC | YATAI_F_DELETED,
         };
+        look_again(doc, it);
     }
 }
 

@@ -6,8 +6,8 @@
  * structs/Item.js integrate is the reference, including that membership in the two sets of a scan
  * is that of whole structs. Nothing here allocates what was not reserved: see yata_apply.
  *
- * Deletion cascades into types through a chain of types instead of recursion, since a peer decides
- * how deep types nest.
+ * Deletion cascades into types by walking the tree instead of recursion, since a peer decides how
+ * deep types nest.
  */
 #include "doc.h"
 #include "text.h"
@@ -30,47 +30,79 @@ static void note_deleted(struct yata_doc *doc, const struct yatai_item *it) {
     }
 }
 
-/* Marks one struct; the type it holds goes on the chain. */
-static void mark_deleted(struct yata_doc *doc, struct yatai_item *it, uint32_t *chain) {
+/* Whether the struct came in the open transaction. */
+static bool is_new(const struct yata_doc *doc, const struct yatai_item *it) {
+    const struct yatai_client *c = &doc->clients.v[yatai_slot(it)];
+    return c->txn == doc->txn && it->clock >= c->before;
+}
+
+static uint32_t first_value(const struct yata_doc *doc, uint32_t e) {
+    while (e != 0 && doc->entries.v[e].current == 0) {
+        e = doc->entries.v[e].next_in_type;
+    }
+    return doc->entries.v[e].current;
+}
+
+/* The children of a type in the order in which yjs deletes them: the list, then the current values
+ * by the age of their keys. The keys are turned around for that: a type is deleted once. */
+static uint32_t first_child(struct yata_doc *doc, uint32_t t) {
+    struct yatai_type *type = &doc->types.v[t];
+    uint32_t turned = 0;
+    for (uint32_t e = type->entries, next; e != 0; e = next) {
+        next = doc->entries.v[e].next_in_type;
+        doc->entries.v[e].next_in_type = turned;
+        turned = e;
+    }
+    type->entries = turned;
+    return type->start != 0 ? type->start : first_value(doc, turned);
+}
+
+static uint32_t next_child(const struct yata_doc *doc, const struct yatai_item *it) {
+    if (it->who & YATAI_F_MAP) {
+        return first_value(doc, doc->entries.v[it->home].next_in_type);
+    }
+    return it->right != 0 ? it->right : first_value(doc, doc->types.v[it->home].entries);
+}
+
+static void mark_deleted(struct yata_doc *doc, struct yatai_item *it) {
     it->who |= YATAI_F_DELETED | YATAI_F_NOW;
     note_deleted(doc, it);
-    if (yatai_kind(it) == YATAI_TYPE) {
-        doc->types.v[it->content].next = *chain;
-        *chain = it->content;
-    }
 }
 
-/* A child of a deleted type. What was deleted before will be collected now, so it may merge. */
-static void delete_child(struct yata_doc *doc, uint32_t child, uint32_t *chain) {
-    struct yatai_item *it = yatai_item(doc, child);
-    if (!(it->who & YATAI_F_DELETED)) {
-        mark_deleted(doc, it, chain);
-        return;
-    }
-    struct yatai_span place = {yatai_slot(it), it->clock, it->len};
-    if (!(it->who & YATAI_F_NOW) && !YATAI_PUSH(&doc->mem, &doc->merges, place)) {
-        doc->merges_lost = true;
-    }
-}
-
+/* Depth first, so that seams are noted in the order of yjs 13.6 structs/ContentType.js delete. */
 void yatai_delete(struct yata_doc *doc, uint32_t item) {
     struct yatai_item *it = yatai_item(doc, item);
-    uint32_t chain = 0;
     if (it->who & YATAI_F_DELETED) {
         return;
     }
-    mark_deleted(doc, it, &chain);
-    while (chain != 0) {
-        struct yatai_type *type = &doc->types.v[chain];
-        chain = type->next;
-        for (uint32_t h = type->start; h != 0; h = yatai_item(doc, h)->right) {
-            delete_child(doc, h, &chain);
-        }
-        for (uint32_t e = type->entries; e != 0; e = doc->entries.v[e].next_in_type) {
-            if (doc->entries.v[e].current != 0) {
-                delete_child(doc, doc->entries.v[e].current, &chain);
+    mark_deleted(doc, it);
+    if (yatai_kind(it) != YATAI_TYPE) {
+        return;
+    }
+    uint32_t top = it->content, t = top, h = first_child(doc, t);
+    for (;;) {
+        if (h != 0) {
+            it = yatai_item(doc, h);
+            if (it->who & YATAI_F_DELETED) {
+                /* It will be collected now, and may be merged. */
+                if (!is_new(doc, it)) {
+                    yatai_seam_note(doc, yatai_slot(it), it->clock);
+                }
+            } else {
+                mark_deleted(doc, it);
+                if (yatai_kind(it) == YATAI_TYPE) {
+                    t = it->content;
+                    h = first_child(doc, t);
+                    continue;
+                }
             }
+        } else if (t != top) {
+            it = yatai_item(doc, doc->types.v[t].item);
+            t = yatai_home_type(doc, it);
+        } else {
+            return;
         }
+        h = next_child(doc, it);
     }
 }
 
@@ -86,8 +118,7 @@ void yatai_delete_range(struct yata_doc *doc, uint32_t slot, uint32_t clock, uin
         struct yatai_item *it = yatai_item(doc, h);
         uint32_t it_end = it->clock + it->len;
         if (it->who & YATAI_F_DELETED) {
-            bool new_one = c->txn == doc->txn && it->clock >= c->before;
-            doc->old |= !(it->who & YATAI_F_NOW) && !new_one;
+            doc->old |= !(it->who & YATAI_F_NOW) && !is_new(doc, it);
         } else {
             if (it->clock < clock) {
                 h = yatai_item_split(doc, c, pos, clock - it->clock);
@@ -440,6 +471,40 @@ bool yatai_extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_r
     return true;
 }
 
+/* Splits the struct that holds a clock before it, but no surrogate pair: that would be for good.
+ * What came in this transaction is merged wherever that is possible, and no room is reserved. */
+static void split_before(struct yata_doc *doc, uint32_t slot, uint32_t clock) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    if (clock >= (c->txn == doc->txn ? c->before : c->clock)) {
+        return;
+    }
+    struct yatai_pos pos = yatai_index_find(c, clock);
+    const struct yatai_item *it = yatai_item(doc, yatai_pos_item(c, pos));
+    uint32_t units = clock - it->clock;
+    if (units == 0 || yatai_kind(it) == YATAI_GC) {
+        return;
+    }
+    bool inside = false;
+    if (yatai_kind(it) == YATAI_STRING && it->content_bytes != it->len) {
+        (void)yatai_text_offset(doc->heap.v + it->content, it->content_bytes, units, &inside);
+    }
+    if (inside) {
+        yatai_seam_note(doc, slot, clock);
+    } else {
+        (void)yatai_item_split(doc, c, pos, units);
+    }
+}
+
+/* What yjs does with a struct that it knows; see plan.c. */
+static void integrate_known(struct yata_doc *doc, const struct yatai_ref *ref) {
+    if (ref->has & YATAI_HAS_ORIGIN) {
+        split_before(doc, ref->origin.slot, ref->origin.clock + 1);
+    }
+    if (ref->has & YATAI_HAS_RIGHT) {
+        split_before(doc, ref->right.slot, ref->right.clock);
+    }
+}
+
 void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref,
                      uint32_t hint) {
     struct yatai_client *c = &doc->clients.v[slot];
@@ -447,6 +512,7 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
     if (offset > 0) {
         doc->old = true;
         if (offset >= ref->len) {
+            integrate_known(doc, ref);
             return;
         }
     }

@@ -60,6 +60,12 @@ static void split_content(struct yata_doc *doc, struct yatai_item *it, struct ya
     it->content_bytes = at;
 }
 
+void yatai_seam_note(struct yata_doc *doc, uint32_t slot, uint32_t clock) {
+    if (!YATAI_PUSH(&doc->mem, &doc->seams, (struct yatai_seam){slot, clock})) {
+        doc->seams_lost = true;
+    }
+}
+
 uint32_t yatai_item_split(struct yata_doc *doc, struct yatai_client *c, struct yatai_pos pos,
                           uint32_t units) {
     uint32_t left = yatai_pos_item(c, pos);
@@ -81,9 +87,7 @@ uint32_t yatai_item_split(struct yata_doc *doc, struct yatai_client *c, struct y
         doc->entries.v[right->home].current = h;
     }
     yatai_index_insert_after(doc, c, pos, clock, h);
-    if (!YATAI_PUSH(&doc->mem, &doc->merges, (struct yatai_span){slot, clock, 0})) {
-        doc->merges_lost = true;
-    }
+    yatai_seam_note(doc, slot, clock);
     return h;
 }
 
@@ -191,7 +195,8 @@ static void merge_leftwards(struct yata_doc *doc, struct yatai_client *c, uint32
 
 void yatai_items_merge(struct yata_doc *doc, uint32_t slot, uint32_t clock, uint32_t len) {
     struct yatai_client *c = &doc->clients.v[slot];
-    uint32_t end = clock + len;
+    const struct yatai_item *last = yatai_item(doc, yatai_item_at(doc, slot, clock + len - 1));
+    uint32_t end = last->clock + last->len;
     struct yatai_pos before = yatai_index_find(c, clock > 0 ? clock - 1 : 0);
     uint32_t first = c->leaf[before.leaf].place[before.at].clock;
     bool first_grew = false;
@@ -214,4 +219,9 @@ void yatai_items_merge(struct yata_doc *doc, uint32_t slot, uint32_t clock, uint
     if (first_grew) {
         merge_leftwards(doc, c, first);
     }
+}
+
+void yatai_item_merge(struct yata_doc *doc, uint32_t slot, uint32_t clock) {
+    const struct yatai_item *it = yatai_item(doc, yatai_item_at(doc, slot, clock));
+    yatai_items_merge(doc, slot, it->clock, it->len);
 }

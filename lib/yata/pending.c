@@ -135,14 +135,25 @@ static bool can_retry(const struct yata_doc *doc) {
 
 /* ---- plan ----------------------------------------------------------------------------------- */
 
+static bool add_again(struct yatai_waits *w, const yatai_ranges *from) {
+    for (size_t i = 0; i < from->n; i++) {
+        if (!YATAI_PUSH(&w->doc->mem, &w->again, from->v[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* All that waited once more, behind the structs of the update. */
 static bool plan_retry(struct yatai_waits *w) {
     struct yata_doc *doc = w->doc;
     struct yatai_plan *plan = &doc->plan_waiting;
     w->parts_kept = doc->pending.parts.n;
-    if (!merge_parts(&w->freed, &doc->mem, doc->pending.parts.v, &w->parts_kept, true)) {
+    if (!merge_parts(&w->freed, &doc->mem, doc->pending.parts.v, &w->parts_kept, true) ||
+        !add_again(w, &doc->update.ranges) || !add_again(w, &doc->pending.ranges)) {
         return false;
     }
+    yatai_ranges_normalise(&w->again);
     return yatai_update_read(&doc->waiting, &doc->mem, YATAI_KEPT, w->freed.p, w->freed.n,
                              YATAI_DEPTH_MAX, NULL) == YATA_OK &&
            yatai_plan_make(doc, plan, &doc->waiting, &doc->update) &&
@@ -249,6 +260,7 @@ void yatai_pending_commit(struct yatai_waits *w) {
 
 void yatai_waits_fini(struct yatai_waits *w) {
     struct yatai_mem *mem = &w->doc->mem;
+    YATAI_VEC_FREE(mem, &w->again);
     yatai_out_fini(&w->freed);
     yatai_out_fini(&w->part);
     YATAI_VEC_FREE(mem, &w->missing);

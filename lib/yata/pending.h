@@ -21,6 +21,7 @@ struct yatai_waits {
     struct yatai_out part; /* to be added to them, if n > 0 */
     YATAI_VEC(struct yatai_missing) missing;
     yatai_ranges ranges;
+    yatai_ranges again; /* of a retry: all deletions, since those that waited are tried again */
 };
 
 /* Works it out, for the update and the plan in the document. False when memory is out. */

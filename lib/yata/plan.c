@@ -106,6 +106,31 @@ static bool find_missing(struct planner *p, const struct yatai_section *s,
     return by_id && is_missing(p, s, &ref->parent, ret_client);
 }
 
+/* Whether a struct that was there before the update would be split before this clock. */
+static bool may_split(struct planner *p, const struct yatai_id *id, uint32_t clock) {
+    uint32_t slot = yatai_client_find(p->doc, id->client);
+    if (slot == 0 || clock >= p->doc->clients.v[slot].clock) {
+        return false;
+    }
+    const struct yatai_item *it = yatai_item(p->doc, yatai_item_at(p->doc, slot, clock));
+    return it->clock < clock && yatai_kind(it) != YATAI_GC;
+}
+
+/* Yjs splits at the neighbours of a struct before it sees that it knows the struct. Nothing comes
+ * of it but a place to merge when the transaction ends, and that may show among collected structs.
+ */
+static bool splits(struct planner *p, const struct yatai_section *s, const struct yatai_ref *ref) {
+    uint64_t client;
+    bool origin =
+        (ref->has & YATAI_HAS_ORIGIN) && may_split(p, &ref->origin, ref->origin.clock + 1);
+    bool right = (ref->has & YATAI_HAS_RIGHT) && may_split(p, &ref->right, ref->right.clock);
+    return (origin || right) && !find_missing(p, s, ref, &client);
+}
+
+static void put_step(struct planner *p, uint32_t section, uint32_t ref) {
+    p->failed |= !YATAI_PUSH(&p->doc->mem, &p->plan->order, (struct yatai_step){section, ref});
+}
+
 /* Handles one struct; true when *section has become the one to take the next struct from at once.
  */
 static bool step(struct planner *p, uint32_t *section, uint32_t ref_at) {
@@ -118,6 +143,9 @@ static bool step(struct planner *p, uint32_t *section, uint32_t ref_at) {
     if (ref->clock + ref->len <= s->state) {
         /* Yjs would wait for the neighbours even of what it knows, though nothing comes of it. */
         p->plan->known = true;
+        if (ref->kind != YATAI_GC && splits(p, s, ref)) {
+            put_step(p, *section, ref_at);
+        }
     } else if (ref->clock > s->state) {
         push(p, *section, ref_at);
         note_missing(p, s->client, ref->clock);
@@ -132,8 +160,8 @@ static bool step(struct planner *p, uint32_t *section, uint32_t ref_at) {
         note_missing(p, client, (uint64_t)yatai_plan_state(p->doc, p->u, p->earlier, client) + 1);
         stack_to_rest(p);
     } else {
-        p->failed |=
-            !YATAI_PUSH(&p->doc->mem, &p->plan->order, (struct yatai_step){*section, ref_at});
+        put_step(p, *section, ref_at);
+        p->plan->moves++;
         s->state = ref->clock + ref->len;
     }
     return false;
@@ -143,6 +171,7 @@ bool yatai_plan_make(struct yata_doc *doc, struct yatai_plan *plan, struct yatai
                      const struct yatai_update *earlier) {
     struct planner p = {.doc = doc, .plan = plan, .u = u, .earlier = earlier};
     plan->known = false;
+    plan->moves = 0;
     plan->order.n = plan->stack.n = plan->rest.n = plan->missing.n = 0;
     for (size_t i = 0; i < u->sections.n; i++) {
         struct yatai_section *s = &u->sections.v[i];

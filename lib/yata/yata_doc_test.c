@@ -164,6 +164,63 @@ static void collected_structs_merge_across_transactions(void **state) {
     yata_doc_free(doc);
 }
 
+#define MAP    "2701016d016b01" /* a map of client 1, clock 0, under a root map's key k */
+#define KEY(k) "28000100" k "017e"
+#define X      KEY("0178")
+#define Y      KEY("0179")
+#define A      KEY("0161")
+#define B      KEY("0162")
+#define O      KEY("016f")
+#define NESTED                                                                                     \
+    "27000100017501"                                                                               \
+    "280001010178017e" /* a map under the key u, with a key x */
+#define KILL_MAP "000101010001"
+#define GONE(k)  "2100010001" k "01" /* a value under a key, deleted */
+
+/* Not all neighbours that were collected are merged, only those that yjs comes past. In each of
+ * these a key of client 1 (or 3) is overwritten by a client with a higher id, and what is left of
+ * it, a, b and o, is merged only when a neighbour is looked at that has grown before. */
+static void collected_structs_merge_as_in_yjs(void **state) {
+    (void)state;
+    static const struct {
+        const char *what, *updates[5], *state;
+    } cases[] = {
+        {"children deleted before, the last one first",
+         {"01050100" MAP X Y A B "00", "01020200" A B "00", "000101010102", KILL_MAP},
+         "0201020000020201002101016d016b010004020201000201010005"},
+        {"and those of a nested map in its place",
+         {"01060100" MAP NESTED Y A B "00", "01020200" A B "00", "000101010202", KILL_MAP},
+         "0201020000020201002101016d016b010005020201000201010006"},
+        {"a child deleted in the same transaction",
+         {"01010100" MAP "00", "01030300" X A B "00", "01020400" A B "00", "00020301000101010001"},
+         "03010400000201030000030101002101016d016b0103040100020301000301010001"},
+        {"ranges of a delete set, the last one first",
+         {"01060100" MAP X O Y A B "00", "01030200" O A B "00", KILL_MAP},
+         "0201020000030201002101016d016b010005020201000301010006"},
+        {"a struct that is sent again splits what it names",
+         {"010201002701016d016b0204000100017800", "01010102840101017900", "01020103" A B "00",
+          "01020200" A B "00", "0101010284010101790101010001"},
+         "0201020000020201002101016d016b010004020201000201010005"},
+        {"structs that come deleted, into a map deleted with them",
+         {"01010100" MAP "00", "01020200" GONE("61") GONE("62") "0101010001"},
+         "0201020000020101002101016d016b01020201000201010001"},
+        {"what comes collected, behind what is collected now",
+         {"01010100" MAP "00", "01010200" A "00", "01010300" A "00",
+          "010102010001"
+          "0101010001"},
+         "03010300000101020000020101002101016d016b0103030100010201000201010001"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct yata_doc *doc = yata_doc_new(NULL);
+        print_message("    %s\n", cases[i].what);
+        for (size_t k = 0; k < 5 && cases[i].updates[k]; k++) {
+            apply_hex(doc, cases[i].updates[k]);
+        }
+        assert_state(doc, cases[i].state);
+        yata_doc_free(doc);
+    }
+}
+
 static void a_transaction_is_one_update(void **state) {
     (void)state;
     struct yata_doc *doc = yata_doc_new(NULL);
@@ -289,6 +346,7 @@ int main(void) {
         cmocka_unit_test(deletions_wait_for_what_they_delete),
         cmocka_unit_test(what_a_deleted_type_held_is_collected),
         cmocka_unit_test(collected_structs_merge_across_transactions),
+        cmocka_unit_test(collected_structs_merge_as_in_yjs),
         cmocka_unit_test(a_transaction_is_one_update),
         cmocka_unit_test(typing_makes_one_struct_per_run),
         cmocka_unit_test(limits_refuse_and_change_nothing),
