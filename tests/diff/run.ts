@@ -10,6 +10,7 @@ import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { awarenessHistory } from './awareness.ts'
+import { collectedHistory } from './collected.ts'
 import { defaultDriver, Driver } from './driver.ts'
 import { formatsHistory } from './formats.ts'
 import { type Figures, noFigures, type Result, shrink, tellHistory } from './history.ts'
@@ -46,6 +47,7 @@ async function tell (seed: number, driver: Driver | null): Promise<Result> {
   if (driver !== null) {
     result.failure ??= seed % 4 === 0 ? await awarenessHistory(seed, driver) : null
     result.failure ??= seed % 4 === 2 ? await formatsHistory(seed, driver) : null
+    result.failure ??= seed % 2 === 1 ? await collectedHistory(seed, driver) : null
     result.failure ??= seed % 2 === 0 ? await hostileHistory(seed, driver) : null
   }
   return result
