@@ -422,14 +422,14 @@ static void keep_ranges(struct yata_doc *doc, struct yatai_client *c, struct yat
 static void write_client_ranges(struct yatai_out *out, enum yata_format format,
                                 const struct yata_doc *doc, const struct yatai_client *c) {
     struct range_writer w = {.out = out, .format = format};
-    const uint8_t *p = c->ranges, *end = p + c->range_bytes;
     yatai_out_uint(out, c->id);
     yatai_out_uint(out, c->range_count);
     if (!c->ranges_known) {
         scan_ranges(&w, doc, c);
     } else if (format != YATA_V2) {
-        yatai_out_bytes(out, p, c->range_bytes);
+        yatai_out_bytes(out, c->ranges, c->range_bytes);
     } else {
+        const uint8_t *p = c->ranges, *end = p + c->range_bytes;
         while (p < end) {
             uint64_t clock, len;
             p = yatai_past_uint(p, &clock);
