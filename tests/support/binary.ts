@@ -5,7 +5,7 @@
 import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
 import * as Y from "yjs";
-import { CollabClient, type Json, type Membership } from "./client.ts";
+import { CollabClient, type ConnectOptions, type Json, type Membership } from "./client.ts";
 import { type Link, Replica } from "./replica.ts";
 import type { Server } from "./server.ts";
 import { happened, until } from "./wait.ts";
@@ -25,8 +25,8 @@ export class ShortClient extends CollabClient implements Link {
     room: Membership | undefined;
     readonly frames: Uint8Array[] = [];
 
-    static override async connect(server: Server): Promise<ShortClient> {
-        const client = new ShortClient(server, { protocols: ["mcp-binary"] });
+    static override async connect(server: Server, options: ConnectOptions = {}): Promise<ShortClient> {
+        const client = new ShortClient(server, { protocols: ["mcp-binary"], ...options });
         await client.line.open();
         return client;
     }
@@ -123,8 +123,8 @@ export class MuxClient extends CollabClient {
     private early: Uint8Array[] = [];
     private sent = 0;
 
-    static override async connect(server: Server): Promise<MuxClient> {
-        const client = new MuxClient(server, { protocols: ["mcp-binary"] });
+    static override async connect(server: Server, options: ConnectOptions = {}): Promise<MuxClient> {
+        const client = new MuxClient(server, { protocols: ["mcp-binary"], ...options });
         await client.line.open();
         return client;
     }

@@ -7,7 +7,7 @@
  */
 import type { Server } from "./server.ts";
 import { type Link, Replica, type ReplicaOptions } from "./replica.ts";
-import { Line } from "./socket.ts";
+import { Line, type LineOptions } from "./socket.ts";
 import { happened, oddities, pace, until } from "./wait.ts";
 
 export const b64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
@@ -128,10 +128,9 @@ export class Membership implements Link {
     }
 }
 
-export interface ConnectOptions {
+export interface ConnectOptions extends LineOptions {
     path?: string;
     protocols?: string[];
-    autoPong?: boolean;
 }
 
 export class CollabClient {
@@ -148,9 +147,7 @@ export class CollabClient {
 
     protected constructor(server: Server, options: ConnectOptions) {
         this.server = server;
-        this.line = new Line(server, options.path ?? "/collab/ws", options.protocols ?? ["mcp-json"], {
-            autoPong: options.autoPong ?? true,
-        });
+        this.line = new Line(server, options.path ?? "/collab/ws", options.protocols ?? ["mcp-json"], options);
         this.line.ws.on("message", (data: Buffer, binary: boolean) => {
             if (binary) {
                 this.onBinary(new Uint8Array(data));

@@ -1,7 +1,7 @@
 /* plain.ts: a client of the legacy plain-JSON dialect: arrays of numbers, nothing acknowledged. */
 import { type Link, Replica } from "./replica.ts";
 import type { Server } from "./server.ts";
-import { Line } from "./socket.ts";
+import { Line, type LineOptions } from "./socket.ts";
 import { happened, until } from "./wait.ts";
 import type { Json } from "./client.ts";
 
@@ -11,10 +11,10 @@ export class PlainClient implements Link {
     readonly replica: Replica;
     readonly inbox: Json[] = [];
 
-    private constructor(server: Server, roomId: string, replica: Replica, path: string) {
+    private constructor(server: Server, roomId: string, replica: Replica, path: string, options: LineOptions) {
         this.roomId = roomId;
         this.replica = replica;
-        this.line = new Line(server, path, []);
+        this.line = new Line(server, path, [], options);
         this.line.ws.on("message", (data: Buffer) => this.take(JSON.parse(data.toString())));
         this.line.ws.on("close", () => {
             if (replica.link === this) {
@@ -29,8 +29,9 @@ export class PlainClient implements Link {
         roomId: string,
         replica: Replica = new Replica(),
         path = `/ws?roomId=${encodeURIComponent(roomId)}`,
+        options: LineOptions = {},
     ): Promise<PlainClient> {
-        const client = new PlainClient(server, roomId, replica, path);
+        const client = new PlainClient(server, roomId, replica, path, options);
         await client.line.open();
         replica.link = client;
         return client;

@@ -102,8 +102,9 @@ export class RawSocket {
         });
     }
 
-    static async open(server: Server): Promise<RawSocket> {
-        const tcp = connect(server.port, "127.0.0.1");
+    /** `from`: the loopback address to come from. */
+    static async open(server: Server, from?: string): Promise<RawSocket> {
+        const tcp = connect({ port: server.port, host: "127.0.0.1", localAddress: from });
         const raw = new RawSocket(tcp);
         await until(() => !tcp.connecting || raw.reset, "the TCP connection");
         if (raw.reset) {
@@ -116,8 +117,9 @@ export class RawSocket {
         server: Server,
         path = "/collab/ws",
         headers: Record<string, string | null> = {},
+        from?: string,
     ): Promise<RawSocket> {
-        const raw = await RawSocket.open(server);
+        const raw = await RawSocket.open(server, from);
         raw.write(upgradeRequest(path, headers));
         const head = await raw.head();
         if (!head.startsWith("HTTP/1.1 101 ")) {

@@ -16,6 +16,21 @@ const SANITIZER = /(ERROR|WARNING): (Address|Leak|Thread|Memory|UndefinedBehavio
 /* A log that fills the memory of the test would hide what it tests. */
 const LOG_LINES_KEPT = 20_000;
 
+/** What a log may never tell: tokens begin so, being JSON objects in base64, and secrets and document
+ * texts of these tests carry the mark, as it is or in base64. */
+export const MARK = "Quokka-Zwielicht";
+const LEAK = new RegExp(
+    `eyJ[\\w-]{10}|${MARK}|${[0, 1, 2]
+        .map((shift) => Buffer.from(" ".repeat(shift) + MARK).toString("base64").slice(shift ? 4 : 0, -4))
+        .join("|")}`,
+);
+
+export interface StartOptions {
+    /** Who may come in is decided by tokens. */
+    guarded?: boolean;
+    env?: Record<string, string>;
+}
+
 export class Server {
     readonly log: string[] = [];
     readonly args: string[];
@@ -23,15 +38,18 @@ export class Server {
     exit: Exit | undefined;
     private readonly child: ChildProcess;
     private report: string[] = [];
+    private leaks: string[] = [];
+    private secure = false;
 
-    private constructor(program: string, args: string[]) {
+    private constructor(program: string, args: string[], more: Record<string, string>) {
         this.args = args;
         const env: NodeJS.ProcessEnv = { ...process.env };
         for (const name of Object.keys(env)) {
-            if (name.startsWith("COLLAB_")) {
+            if (/^(COLLAB|JWT|JWKS|AUTHZ|TLS|ALLOWED|REDIS)_/.test(name)) {
                 delete env[name]; /* options of the shell are not options of the test */
             }
         }
+        Object.assign(env, more);
         this.child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
         this.child.on("exit", (code, signal) => {
             this.exit = { code, signal };
@@ -43,16 +61,25 @@ export class Server {
             happened();
         });
         createInterface({ input: this.child.stdout! }).on("line", (line) => {
-            const ready = /^collabd listening on http:\/\/[^ ]*:(\d+)/.exec(line);
+            const ready = /^collabd listening on http(s?):\/\/[^ ]*:(\d+)/.exec(line);
             if (ready) {
-                this.port = Number(ready[1]);
+                this.secure = ready[1] === "s";
+                this.port = Number(ready[2]);
             }
+            this.listen(line);
             happened();
         });
         createInterface({ input: this.child.stderr! }).on("line", (line) => this.take(line));
     }
 
+    private listen(line: string): void {
+        if (LEAK.test(line)) {
+            this.leaks.push(line);
+        }
+    }
+
     private take(line: string): void {
+        this.listen(line);
         if (SANITIZER.test(line) || this.report.length > 0) {
             this.report.push(line);
         }
@@ -64,12 +91,12 @@ export class Server {
     }
 
     /** Starts it and waits for its ready line. */
-    static async start(program: string, flags: string[] = []): Promise<Server> {
+    static async start(program: string, flags: string[] = [], options: StartOptions = {}): Promise<Server> {
         if (!existsSync(program)) {
             throw new Error(`no server at ${program}: build it first`);
         }
-        const args = ["--dev", "--host", "127.0.0.1", "--port", "0", "--log-format", "json", ...flags];
-        const server = new Server(program, args);
+        const args = [...(options.guarded ? [] : ["--dev"]), "--host", "127.0.0.1", "--port", "0", "--log-format", "json", ...flags];
+        const server = new Server(program, args, options.env ?? {});
         try {
             await until(() => server.port > 0 || server.exit !== undefined, "the ready line", 10_000);
             if (server.port === 0) {
@@ -87,11 +114,11 @@ export class Server {
     }
 
     http(path: string): string {
-        return `http://127.0.0.1:${this.port}${path}`;
+        return `http${this.secure ? "s" : ""}://127.0.0.1:${this.port}${path}`;
     }
 
     ws(path: string): string {
-        return `ws://127.0.0.1:${this.port}${path}`;
+        return `ws${this.secure ? "s" : ""}://127.0.0.1:${this.port}${path}`;
     }
 
     signal(name: NodeJS.Signals): void {
@@ -119,6 +146,9 @@ export class Server {
     assertClean(): void {
         if (this.report.length > 0) {
             throw new Error(`sanitizer report:\n${this.report.slice(0, 60).join("\n")}`);
+        }
+        if (this.leaks.length > 0) {
+            throw new Error(`the log tells what it must not:\n${this.leaks.slice(0, 5).join("\n")}`);
         }
         if (this.exit?.code !== 0) {
             throw new Error(

@@ -11,6 +11,15 @@ export interface Closed {
     reason: string;
 }
 
+export interface LineOptions {
+    autoPong?: boolean;
+    headers?: Record<string, string>;
+    /** The loopback address to come from, 127.x.y.z: another one is somebody else for the server. */
+    from?: string;
+    /** The certificate to trust, of a server that speaks TLS. */
+    ca?: string;
+}
+
 export class Line {
     readonly ws: WebSocket;
     closed: Closed | undefined;
@@ -19,10 +28,13 @@ export class Line {
     messages = 0;
     pings = 0;
 
-    constructor(server: Server, path: string, protocols: string[], options: { autoPong?: boolean } = {}) {
+    constructor(server: Server, path: string, protocols: string[], options: LineOptions = {}) {
         this.ws = new WebSocket(server.ws(path), protocols, {
             autoPong: options.autoPong ?? true,
             perMessageDeflate: false,
+            headers: options.headers,
+            localAddress: options.from,
+            ca: options.ca,
             maxPayload: 64 << 20,
         });
         this.ws.binaryType = "nodebuffer";

@@ -4,7 +4,7 @@
 import { CollabClient, type ConnectOptions } from "./client.ts";
 import { Random } from "./random.ts";
 import { Replica, type ReplicaOptions } from "./replica.ts";
-import { Server } from "./server.ts";
+import { Server, type StartOptions } from "./server.ts";
 
 export interface Settings {
     program: string;
@@ -55,6 +55,8 @@ export function sharedServer(): Server | undefined {
 }
 
 let rooms = 0;
+let users = 0;
+let addresses = 256;
 
 export class Context {
     readonly settings: Settings;
@@ -97,7 +99,12 @@ export class Context {
             }
             return shared;
         }
-        const server = await Server.start(this.settings.program, flags);
+        return this.start(flags);
+    }
+
+    /** A server of this test's own, which must end cleanly with it. */
+    async start(flags: string[], options: StartOptions = {}): Promise<Server> {
+        const server = await Server.start(this.settings.program, flags, options);
         this.servers.push(server);
         this.defer(() => (server.exit ? server.assertClean() : server.stop()));
         return server;
@@ -106,6 +113,17 @@ export class Context {
     /** A room name that no other test uses. */
     room(label = "room"): string {
         return `ws:e2e/${label}-${++rooms}`;
+    }
+
+    /** An address of this machine that nobody else comes from. */
+    address(): string {
+        const n = ++addresses;
+        return `127.${1 + ((n >> 16) & 63)}.${(n >> 8) & 255}.${n & 255}`;
+    }
+
+    /** A user that no other test uses. */
+    user(name = "user"): string {
+        return `${name}-${++users}`;
     }
 
     /** A copy whose client id follows from the seed: it decides who stands first where two type. */
