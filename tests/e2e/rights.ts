@@ -13,7 +13,7 @@ import { type Replica, converged } from "../support/replica.ts";
 import { MARK } from "../support/server.ts";
 import { type Answer, Source } from "../support/source.ts";
 import { type Context, test } from "../support/suite.ts";
-import { until } from "../support/wait.ts";
+import { pause, until } from "../support/wait.ts";
 import { ROLES, claimCases, rights } from "../wire/attacks.ts";
 
 /** An update that no document has yet. */
@@ -136,7 +136,7 @@ test(
                     } else if (form === "batch") {
                         client.line.send(JSON.stringify([{ jsonrpc: "2.0", id: "p", method: "ping" }, message]));
                         await until(() => client.inbox.some((m) => Array.isArray(m)), `the batch's answer: ${label}`);
-                        const one = client.inbox.find((m) => Array.isArray(m)).find((m: Json) => m.id === "m");
+                        const one = client.inbox.find((m) => Array.isArray(m))!.find((m: Json) => m.id === "m");
                         answer = one.error ?? {};
                     } else {
                         const before = client.inbox.filter((m) => m.method === undefined).length;
@@ -344,7 +344,7 @@ test("kick: every connection of that user, in every dialect, is told and is out 
             assert.ok(e.code === 403 || e.code === 429, `${e.code}`);
             return undefined;
         });
-        await new Promise((resolve) => setTimeout(resolve, 250));
+        await pause(250);
     }
     assert.ok(performance.now() - start > 2_500, "not before the ban is over");
     assert.equal((await admin.client.request("collab/room.kick", { roomId: s.roomId, userId: t.user() })).kicked, 0, "nobody by that name");
@@ -391,7 +391,7 @@ test("a muted user's edits get 403 in every dialect until it is over; his presen
                 return false;
             },
         );
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await pause(50);
     }
     assert.ok(refused > 0 && performance.now() - start > 900, "it ends by itself, in time");
 });
@@ -544,6 +544,7 @@ test("a service that is slow holds up only who waits for it", async (t) => {
         a.replica.append("x");
         await a.client.quiet();
         edits++;
+        await pause(40);
     }
     assert.ok(edits > 5, `${edits} edits while the other one waited`);
     const { replica, client } = await b;
@@ -573,7 +574,7 @@ test(
                 () => 0,
                 (error) => error.code,
             );
-            await new Promise((resolve) => setTimeout(resolve, 500));
+            await pause(500);
         }
         assert.equal(code, 403, "Bob reads only");
         a.replica.append("still");

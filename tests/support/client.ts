@@ -98,6 +98,10 @@ export class Membership implements Link {
     }
 
     take(method: string, params: Json): void {
+        if (method === "collab/room.closed") {
+            this.client.out(this);
+            return;
+        }
         if (params.sid !== this.sid) {
             this.sid = params.sid;
             this.lastSeq = undefined;
@@ -336,6 +340,14 @@ export class CollabClient {
         this.end();
         await this.line.vanish();
         this.forget();
+    }
+
+    /** The server has put us out of a room. */
+    out(room: Membership): void {
+        this.rooms.delete(room.roomId);
+        if (room.replica.link === room) {
+            room.replica.link = undefined;
+        }
     }
 
     private end(): void {
