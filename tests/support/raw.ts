@@ -162,6 +162,11 @@ export class RawSocket {
         }
     }
 
+    /** What has come behind that. */
+    rest(): string {
+        return this.bytes.toString("latin1");
+    }
+
     private parse(): void {
         for (;;) {
             const b = this.bytes;

