@@ -123,7 +123,6 @@ test("nobody can write lines of his own into the audit or the log", async (t) =>
         "\u0000\u0001\u001b[31mforged",
         "\\u000aforged",
         "💥".repeat(50),
-        "\ud83d",
     ];
     for (const text of evil) {
         await admin.client.request("collab/room.kick", { roomId, userId: text.slice(0, 90), reason: text }).catch((e) => assert.equal(e.code, -32602));

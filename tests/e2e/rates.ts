@@ -255,7 +255,7 @@ test(
     async (t) => {
         const door = await Door.own(t);
         const roomId = t.room("busy");
-        const people = await Promise.all(Array.from({ length: 70 }, () => door.person(roomId, "write")).map((p) => door.connect(p)));
+        const people = await Promise.all(Array.from({ length: 90 }, () => door.person(roomId, "write")).map((p) => door.connect(p)));
         await Promise.all(people.map((c) => c.request("collab/subscribe", { roomId, capabilities: ["yjs.sync.v1"] })));
         const elsewhere = t.room("calm");
         const watch = bystanders(await door.join(elsewhere, "write"), await door.join(elsewhere, "read"));
@@ -263,7 +263,7 @@ test(
         let retry = 0;
         await Promise.all(
             people.flatMap((client) =>
-                Array.from({ length: 90 }, () =>
+                Array.from({ length: 70 }, () =>
                     client.sequenced("collab/sync", { roomId, stateVectorB64: "AA==" }).then(
                         () => codes.set("ok", (codes.get("ok") ?? 0) + 1),
                         (e) => {
