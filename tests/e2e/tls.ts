@@ -1,7 +1,7 @@
 /* tls.ts: wss and https, as old clients, new ones and strangers try them. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
 import { Door, SECRET, folder } from "../support/door.ts";
@@ -130,6 +130,30 @@ test("TLS: SIGHUP serves the new certificate to new connections, old ones live o
     await until(() => door.server.log.slice(lines).some((l) => /TLS_(KEY|CERT)/.test(l)), "the log names what is wrong");
     assert.equal((await handshake(door.server, {})).subject, "second");
 }, { tsan: true });
+
+test("what is on disk after the start does not matter until SIGHUP: no worker serves another certificate, and none serves plain HTTP", async (t) => {
+    const dir = folder(t);
+    const pair = certificate(dir, "first");
+    const door = await Door.own(t, ["--tls-cert", pair.cert, "--tls-key", pair.key, "--workers", "4"]);
+    rmSync(pair.cert);
+    rmSync(pair.key);
+    const plain: string[] = [];
+    for (let i = 0; i < 16; i++) {
+        const raw = await RawSocket.open(door.server, t.address());
+        raw.write("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+        await until(() => raw.ended, "the end");
+        plain.push(/^HTTP\/1\.1 200/.test(raw.rest()) ? "200 without TLS" : "refused");
+        raw.destroy();
+        assert.equal((await handshake(door.server, {})).subject, "first");
+    }
+    assert.deepEqual([...new Set(plain)], ["refused"]);
+    const lines = door.server.log.length;
+    door.server.signal("SIGHUP");
+    await until(() => door.server.log.slice(lines).some((l) => /TLS_(KEY|CERT)/.test(l)), "the log says what is missing");
+    for (let i = 0; i < 8; i++) {
+        assert.equal((await handshake(door.server, {})).subject, "first");
+    }
+});
 
 test("the server does not start with a certificate that is none, or only half of the pair", async (t) => {
     const dir = folder(t);
