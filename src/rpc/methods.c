@@ -380,6 +380,21 @@ static void forward(struct session *s, uint32_t req, const struct intent *in, en
     }
 }
 
+/* What the audit will say of an admin's order: the reason, and how long it holds. */
+static void note(struct session *s, uint32_t req, slice reason, const char *what,
+                 uint64_t seconds) {
+    struct buf text;
+    buf_init(&text, 0);
+    buf_put_slice(&text, reason);
+    if (seconds) {
+        buf_printf(&text, "%s%s for %llu s", reason.n ? "; " : "", what,
+                   (unsigned long long)seconds);
+    }
+    buf_put_u8(&text, 0);
+    session_get(s, req)->note = frame_copy(buf_slice(&text));
+    buf_fini(&text);
+}
+
 static void on_kick(struct session *s, uint32_t req, const struct intent *in) {
     struct place *p = NULL;
     struct msg *m = NULL;
@@ -387,6 +402,7 @@ static void on_kick(struct session *s, uint32_t req, const struct intent *in) {
         m->payload = frame_copy(in->user_id);
         m->extra = INTENT_HAS(in, REASON) ? frame_copy(in->reason) : NULL;
         m->sanction.seconds = in->ban_sec;
+        note(s, req, in->reason, "banned", in->ban_sec);
         post_to(s, p, m);
     }
 }
@@ -398,6 +414,7 @@ static void on_mute(struct session *s, uint32_t req, const struct intent *in) {
         m->payload = frame_copy(in->user_id);
         m->sanction.on = in->muted;
         m->sanction.seconds = in->duration_sec;
+        note(s, req, in->muted ? (slice){0} : slice_str("unmuted"), "muted", in->duration_sec);
         post_to(s, p, m);
     }
 }
@@ -556,6 +573,7 @@ static void note_order(struct session *s, const struct request *q, slice room) {
     char *user = mem_copy_str(frame_slice(q->subject).p, frame_slice(q->subject).n);
     struct audit_entry e = {.user = user,
                             .by = session_user(s),
+                            .reason = q->note ? (const char *)q->note->bytes : NULL,
                             .peer = conn_peer(session_conn(s)),
                             .room = room,
                             .connection = conn_get_id(session_conn(s))};

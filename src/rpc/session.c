@@ -247,6 +247,7 @@ static void end_request(struct session *s, struct request *q) {
     frame_unref(q->id);
     frame_unref(q->room);
     frame_unref(q->subject);
+    frame_unref(q->note);
     *q = (struct request){0};
     s->in_flight--;
 }
@@ -559,6 +560,7 @@ static void on_close(void *session) {
         frame_unref(s->requests[i].id);
         frame_unref(s->requests[i].room);
         frame_unref(s->requests[i].subject);
+        frame_unref(s->requests[i].note);
     }
     mem_free(s->requests);
     mem_free(s->places);

@@ -31,6 +31,7 @@ struct request {
     bool batched; /* its answer belongs into the open batch */
     struct frame *room;
     struct frame *subject; /* kick and mute: the user it is about; or NULL */
+    struct frame *note;    /* kick and mute: what the audit says of it, a text; or NULL */
     uint64_t start_ns;
 };
 
