@@ -133,9 +133,9 @@ static void reload_tls(struct gateway *g) {
 static void on_sighup(uv_signal_t *s, int number) {
     struct gateway *g = s->data;
     (void)number;
-    log_info("RELOAD");
     reload_tls(g);
     g->ops.on_reload(g->ops.ctx);
+    log_info("RELOAD"); /* when it is done, so that who waits for this line need not wait longer */
 }
 
 static void on_worker_drained(uv_async_t *a) {
