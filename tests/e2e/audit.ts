@@ -65,6 +65,7 @@ test("each event leaves a line that says who, when, from where, in which room, b
     const kicked = await line(door, "kicked", ann.user);
     assert.deepEqual([kicked.by, kicked.roomId], [admin.user, roomId]);
     assert.match(kicked.reason ?? "", /spam, again/);
+    assert.match(kicked.reason, /60/, "and for how long");
 
     const minter = door.person(roomId, "write");
     const answer = await web(door.server, `/collab/ws-token?roomId=${encodeURIComponent(roomId)}`, {
