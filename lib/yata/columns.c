@@ -117,7 +117,7 @@ static void put_text_from(struct yatai_columns *c, const struct yatai_ref *ref, 
     bool inside = false;
     const uint8_t *p = ref->content;
     size_t n = ref->content_bytes;
-    size_t at = skip == 0 ? 0 : yatai_text_offset(p, n, skip, &inside);
+    size_t at = skip == 0 ? 0 : yatai_text_offset_in(p, n, ref->len, skip, &inside);
     if (inside) {
         yatai_out_bytes(&c->text, replacement, sizeof replacement);
         at += 4;

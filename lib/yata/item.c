@@ -44,7 +44,7 @@ static void split_content(struct yata_doc *doc, struct yatai_item *it, struct ya
         at = (uint32_t)yatai_elements_skip(kind, p, n, units);
     } else if (n != it->len) {
         bool inside;
-        at = (uint32_t)yatai_text_offset(p, n, units, &inside);
+        at = (uint32_t)yatai_text_offset_in(p, n, it->len, units, &inside);
         if (inside) {
             /* Both halves of the pair become U+FFFD; two of its four bytes are left over. */
             p[at] = p[at + 3] = YATAI_TEXT_SUBST;

@@ -104,6 +104,30 @@ size_t yatai_text_offset(const uint8_t *p, size_t n, uint32_t units, bool *ret_i
     return (size_t)(p - start);
 }
 
+size_t yatai_text_offset_in(const uint8_t *p, size_t n, uint32_t len, uint32_t units,
+                            bool *ret_inside) {
+    *ret_inside = false;
+    if (n == len) {
+        return units; /* a byte each */
+    }
+    if (units <= len / 2) {
+        return yatai_text_offset(p, n, units, ret_inside);
+    }
+    const uint8_t *at = p + n;
+    for (uint32_t left = len - units; left > 0;) {
+        do {
+            at--;
+        } while (tail(*at));
+        unsigned k = *at >= 0xf0 && *at != YATAI_TEXT_SUBST ? 2 : 1;
+        if (k > left) {
+            *ret_inside = true;
+            break;
+        }
+        left -= k;
+    }
+    return (size_t)(at - p);
+}
+
 size_t yatai_text_substs(const uint8_t *p, size_t n) {
     size_t count = 0;
     const uint8_t *end = p + n;

@@ -21,6 +21,10 @@ const uint8_t *yatai_text_check(const uint8_t *p, size_t n, uint32_t *ret_units)
  * character (four bytes) at that offset. */
 size_t yatai_text_offset(const uint8_t *p, size_t n, uint32_t units, bool *ret_inside);
 
+/* The same for text of which the length `len` in code units is known, from the nearer end. */
+size_t yatai_text_offset_in(const uint8_t *p, size_t n, uint32_t len, uint32_t units,
+                            bool *ret_inside);
+
 /* The number of YATAI_TEXT_SUBST bytes. */
 size_t yatai_text_substs(const uint8_t *p, size_t n);
 

@@ -34,11 +34,11 @@ static void write_subst_text(struct yatai_out *out, const uint8_t *p, size_t n) 
 }
 
 /* Text from `skip` units on; `substs`: it may hold YATAI_TEXT_SUBST. */
-static void write_text(struct yatai_out *out, const uint8_t *p, size_t n, uint32_t skip,
-                       bool substs) {
+static void write_text(struct yatai_out *out, const uint8_t *p, size_t n, uint32_t len,
+                       uint32_t skip, bool substs) {
     bool inside = false;
     if (skip > 0) {
-        size_t at = yatai_text_offset(p, n, skip, &inside);
+        size_t at = yatai_text_offset_in(p, n, len, skip, &inside);
         at += inside ? 4 : 0; /* the second half of a pair is written as U+FFFD */
         p += at;
         n -= at;
@@ -65,7 +65,7 @@ static void write_content(struct yatai_out *out, unsigned kind, const uint8_t *p
         yatai_out_uint(out, len - skip);
         break;
     case YATAI_STRING:
-        write_text(out, p, n, skip, substs);
+        write_text(out, p, n, len, skip, substs);
         break;
     case YATAI_JSON:
     case YATAI_ANY:

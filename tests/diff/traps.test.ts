@@ -734,3 +734,30 @@ test('awareness: unknown counts as clock 0, equal clocks only remove', async () 
   assert.equal(await news(5, true, 4, null), false)
   assert.equal(await news(5, false, 6, null), true)
 })
+
+test('9. what one deletion has reached and another collects merges with both neighbours', async () => {
+  const [one, two] = [plainDoc({ clientID: 1 }), plainDoc({ clientID: 2 })]
+  const updates: Uint8Array[] = []
+  const tell = (update: Uint8Array, origin: unknown): void => {
+    if (origin !== 'remote') {
+      updates.push(update)
+      Y.applyUpdate(one, update, 'remote')
+      Y.applyUpdate(two, update, 'remote')
+    }
+  }
+  one.on('update', tell)
+  two.on('update', tell)
+  one.getArray('a').push([new Y.Array(), new Y.Array()])
+  const [p, q] = two.getArray('a').toArray() as Array<Y.Array<unknown>>
+  const child = new Y.Map()
+  p.push([child])
+  child.set('k', 1)
+  q.push(['x'])
+  const same = (one.getArray('a').get(0) as Y.Array<Y.Map<number>>).get(0)
+  same.set('k', 2) // the value of two is deleted, and not the last one of its key
+  one.getArray('a').delete(1)
+  // the child first, and then the array that holds it: a delete set is in order of clients
+  updates.push(update([], [{ client: 2, ranges: [[0, 1]] }, { client: 1, ranges: [[0, 1]] }]))
+  const doc = await both(updates)
+  assert.equal(doc.store.clients.get(2)?.length, 1)
+})
