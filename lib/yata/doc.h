@@ -227,7 +227,7 @@ uint32_t yatai_client_find(struct yata_doc *, uint64_t id);
 /* The slot of a client, made if new; 0 when memory is out. */
 uint32_t yatai_client_intern(struct yata_doc *, uint64_t id);
 /* Sorts slots by the ids of their clients, descending. */
-void yatai_slots_sort(const struct yata_doc *, uint32_t *slots, size_t n);
+void yatai_slots_sort(const struct yata_doc *, uint32_t *v, size_t n);
 /* Makes by_id sorted. The cache of a document that is otherwise not changed. */
 void yatai_clients_sort(const struct yata_doc *);
 /* Room for so many more places, at the end and in between. */

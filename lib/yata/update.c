@@ -346,7 +346,7 @@ bool yatai_range_add(struct yatai_reader *r, struct yatai_mem *mem, struct yatai
 }
 
 static bool read_ranges(struct yatai_reader *r, struct yatai_mem *mem, struct yatai_update *u) {
-    const uint8_t *at = r->p;
+    const uint8_t *at;
     struct yatai_range x;
     uint64_t count;
     if (!yatai_read_uint(r, &x.client)) {
