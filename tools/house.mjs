@@ -112,9 +112,8 @@ const tests = {
 
   async 'options without effect are named in the log'() {
     const program = new Program(server, ['--dev', '--port', '0', '--log-format', 'json'], {
-      env: { ...process.env, REDIS_URL: "redis://127.0.0.1", REDIS_URL: 'redis://127.0.0.1:1' },
+      env: { ...process.env, REDIS_URL: 'redis://:hunter2@127.0.0.1:1' },
     })
-    await program.saw(/OPTION-INERT[^\n]*REDIS_URL/)
     await program.saw(/OPTION-INERT[^\n]*REDIS_URL/)
     must(!program.text.includes('hunter2'), 'the secret is in the log')
     await end({ program })
