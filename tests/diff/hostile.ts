@@ -145,12 +145,27 @@ function isOdd (u: Uint8Array): boolean {
   }
 }
 
+/** Whether an update says something else of ids that are taken: an id stands for one struct, and what
+ * a document makes of two is nobody's promise. */
+function contradicts (doc: Y.Doc, u: Uint8Array): boolean {
+  return Y.decodeUpdate(u).structs.some(s => s.id.clock < Y.getState(doc.store, s.id.client))
+}
+
+/** A state as yjs writes it after reading it: damage can leave numbers in a form that no JavaScript
+ * writes, which libyata keeps as they came and yjs does not. */
+function rewritten (state: Uint8Array): string {
+  const doc = plainDoc()
+  Y.applyUpdate(doc, state)
+  return hex(Y.encodeStateAsUpdate(doc))
+}
+
 export async function hostileHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
   const rnd = new Random(mix(seed, 0x405))
   const writer = new Writer(rnd)
   const yata = driver.doc()
   const trace: string[] = ['A new']
   const log: Uint8Array[] = []
+  let anyHarm = false
   const fail = (step: number, what: string, expected: string, got: string): Mismatch =>
     new Mismatch(step, `hostile: ${what}`, expected, got, trace)
   for (let step = 1; step <= 20; step++) {
@@ -161,9 +176,10 @@ export async function hostileHistory (seed: number, driver: Driver): Promise<Mis
     const harmed = rnd.chance(0.1)
     if (harmed) {
       u = damaged(rnd, u)
-      if (isOdd(u)) {
+      if (isOdd(u) || contradicts(writer.doc, u)) {
         continue
       }
+      anyHarm = true
     }
     log.push(u)
     trace.push(`A apply ${hex(u)}`)
@@ -189,7 +205,7 @@ export async function hostileHistory (seed: number, driver: Driver): Promise<Mis
     }
     const state = Y.encodeStateAsUpdate(writer.doc)
     const got = await after
-    if (hex(got) !== hex(state)) {
+    if (hex(got) !== hex(state) && !(anyHarm && rewritten(got) === rewritten(state))) {
       return fail(step, `state${explain(state, got)}`, hex(state), hex(got))
     }
   }
