@@ -49,8 +49,8 @@ void buf_commit(struct buf *b, size_t n) {
 }
 
 void buf_put(struct buf *b, const void *p, size_t n) {
-    uint8_t *to = buf_reserve(b, n);
-    if (to && n) {
+    uint8_t *to = n ? buf_reserve(b, n) : NULL; /* nothing takes no memory */
+    if (to) {
         memcpy(to, p, n);
         b->n += n;
     }

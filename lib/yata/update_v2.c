@@ -115,7 +115,7 @@ static bool read_number(struct decoder *d, struct column *c, uint64_t *ret) {
 
 static bool read_u32(struct decoder *d, struct column *c, uint32_t *ret, const char *what) {
     const uint8_t *at = c->p;
-    uint64_t x;
+    uint64_t x = 0;
     if (!read_number(d, c, &x)) {
         return false;
     }
@@ -253,7 +253,7 @@ static bool read_string(struct decoder *d, struct piece *ret, uint32_t *ret_unit
 }
 
 static bool read_key(struct decoder *d, struct piece *ret) {
-    uint32_t clock, units;
+    uint32_t clock = 0, units = 0;
     if (!read_clock(d, &d->key_clock, &clock)) {
         return false;
     }
@@ -281,7 +281,9 @@ static bool put_together(struct decoder *d, struct yatai_ref *ref, struct piece 
         return false;
     }
     memcpy(to, number, n);
-    memcpy(to + n, s.p, s.n);
+    if (s.n > 0) {
+        memcpy(to + n, s.p, s.n);
+    }
     if (more.n > 0) {
         memcpy(to + n + s.n, more.p, more.n);
     }
@@ -303,7 +305,7 @@ static bool read_any(struct decoder *d, struct piece *ret) {
 
 static bool read_values(struct decoder *d, struct yatai_ref *ref) {
     const uint8_t *at = d->len.p;
-    struct piece ignored;
+    struct piece ignored = {0};
     if (!read_u32(d, &d->len, &ref->len, "element count")) {
         return false;
     }
@@ -329,8 +331,8 @@ static bool read_json(struct decoder *d, struct yatai_ref *ref) {
     const uint8_t *at = d->len.p, *start = d->text.p;
     struct column lengths = d->string_len;
     struct text text = d->text;
-    struct piece s;
-    uint32_t units;
+    struct piece s = {0};
+    uint32_t units = 0;
     size_t n = 0;
     if (!read_u32(d, &d->len, &ref->len, "element count")) {
         return false;
@@ -368,7 +370,7 @@ static bool read_json(struct decoder *d, struct yatai_ref *ref) {
 static bool read_type(struct decoder *d, struct yatai_ref *ref) {
     const uint8_t *at = d->type_ref.p;
     uint64_t type_ref;
-    struct piece name;
+    struct piece name = {0};
     if (!read_number(d, &d->type_ref, &type_ref)) {
         return false;
     }
@@ -381,8 +383,8 @@ static bool read_type(struct decoder *d, struct yatai_ref *ref) {
 }
 
 static bool read_doc(struct decoder *d, struct yatai_ref *ref) {
-    struct piece guid, options;
-    uint32_t units;
+    struct piece guid = {0}, options = {0};
+    uint32_t units = 0;
     const uint8_t *at = d->r->p;
     if (!read_string(d, &guid, &units) || !read_any(d, &options)) {
         return false;
@@ -395,7 +397,7 @@ static bool read_doc(struct decoder *d, struct yatai_ref *ref) {
 
 static bool read_content(struct decoder *d, struct yatai_ref *ref) {
     struct piece s = {0}, value = {0};
-    uint32_t n;
+    uint32_t n = 0;
     ref->len = 1;
     ref->content = d->r->p;
     switch (ref->kind) {
@@ -452,8 +454,8 @@ static bool read_id(struct decoder *d, struct column *clocks, struct yatai_id *r
 
 static bool read_parent(struct decoder *d, struct yatai_ref *ref, unsigned info, uint64_t client) {
     unsigned is_root;
-    uint32_t units;
-    struct piece s;
+    uint32_t units = 0;
+    struct piece s = {0};
     if (!read_byte(d, &d->parent_info, &is_root)) {
         return false;
     }
@@ -616,7 +618,7 @@ bool yatai_delete_set_read_v2(struct yatai_reader *r, struct yatai_mem *mem,
 /* ---- updates -------------------------------------------------------------------------------- */
 
 static bool find_column(struct yatai_reader *r, struct column *c) {
-    uint32_t n;
+    uint32_t n = 0;
     if (!yatai_read_blob(r, &c->p, &n)) {
         return false;
     }
@@ -626,7 +628,7 @@ static bool find_column(struct yatai_reader *r, struct column *c) {
 
 /* One text, and behind it the lengths of the strings in it. */
 static bool find_strings(struct decoder *d) {
-    uint32_t n, units;
+    uint32_t n = 0, units = 0;
     if (!find_column(d->r, &d->string_len)) {
         return false;
     }

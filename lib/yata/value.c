@@ -53,7 +53,7 @@ static void zeros(struct yatai_out *out, int n) {
 
 /* ECMA-262 Number::toString. */
 static void write_number(struct yatai_out *out, double x) {
-    char digits[18], text[24] = "";
+    char digits[18] = "", text[24] = "";
     int power = 0;
     if (isnan(x) || isinf(x)) {
         yatai_out_bytes(out, "null", 4);

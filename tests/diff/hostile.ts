@@ -146,9 +146,12 @@ function isOdd (u: Uint8Array): boolean {
 }
 
 /** Whether an update says something else of ids that are taken: an id stands for one struct, and what
- * a document makes of two is nobody's promise. */
+ * a document makes of two is nobody's promise. Nor is where a struct goes that names the same id on
+ * its left and on its right: in yjs that depends on what was merged by then. */
 function contradicts (doc: Y.Doc, u: Uint8Array): boolean {
-  return Y.decodeUpdate(u).structs.some(s => s.id.clock < Y.getState(doc.store, s.id.client))
+  return Y.decodeUpdate(u).structs.some(s =>
+    s.id.clock < Y.getState(doc.store, s.id.client) ||
+    (s instanceof Y.Item && s.origin !== null && Y.compareIDs(s.origin, s.rightOrigin)))
 }
 
 /** A state as yjs writes it after reading it: damage can leave numbers in a form that no JavaScript
