@@ -45,6 +45,8 @@ enum yata_status {
     YATA_MALFORMED, /* the bytes are not what they should be; nothing changed */
     YATA_LIMIT,     /* a limit of the options would be passed; nothing changed */
     YATA_NOMEM,     /* no memory; nothing changed */
+    YATA_GONE,      /* the shared type was deleted, or never was; nothing changed */
+    YATA_RANGE,     /* an index or length beyond the end, or the wrong kind; nothing changed */
 };
 
 /* The two encodings of an update. What Yjs sends on the wire is V1; V2 is smaller and slower.
@@ -59,6 +61,12 @@ enum yata_format {
 struct yata_error {
     size_t at;     /* offset into the input of the byte at which it became wrong */
     char what[96]; /* a sentence fragment: "string runs past the end of the update" */
+};
+
+/* Bytes handed in, or to look at. */
+struct yata_slice {
+    const uint8_t *p;
+    size_t n;
 };
 
 /* Bytes handed out. */
@@ -182,12 +190,6 @@ enum yata_status yata_check_update(const uint8_t *update, size_t n, struct yata_
 enum yata_status yata_check_update_as(enum yata_format, const uint8_t *update, size_t n,
                                       struct yata_error *ret_error);
 
-/* One of several updates, to merge. */
-struct yata_slice {
-    const uint8_t *p;
-    size_t n;
-};
-
 /* One update with all that the updates have. Nothing is integrated, joined or collected; what is
  * missing between them becomes a hole (Skip). The bytes depend on the order of the arguments. A
  * single one is handed back as it is, unchecked; none make the empty update. `ret_error` speaks of
@@ -295,6 +297,55 @@ bool yata_snapshot_equal(const struct yata_snapshot *, const struct yata_snapsho
 enum yata_status yata_doc_at(struct yata_doc *, const struct yata_snapshot *,
                              const struct yata_options *options, struct yata_doc **ret,
                              struct yata_error *ret_error);
+
+/* ---- shared types --------------------------------------------------------------------------- */
+
+/* What a nested shared type says it is; the numbers are those of the format. Root types do not say:
+ * they are what the caller reads them as, as in yjs. */
+enum yata_type_kind {
+    YATA_ARRAY,
+    YATA_MAP,
+    YATA_TEXT,
+    YATA_XML_ELEMENT, /* has a node name */
+    YATA_XML_FRAGMENT,
+    YATA_XML_HOOK, /* has a name */
+    YATA_XML_TEXT,
+};
+
+/* Names a shared type of a document: a value to copy and keep. Once the type is deleted, calls that
+ * are given it answer YATA_GONE. All zero names none. */
+struct yata_type {
+    uint32_t at, slot, clock; /* private */
+};
+
+/* What a value in an array, map or text is. */
+enum yata_value_kind {
+    YATA_VALUE_UNDEFINED,
+    YATA_VALUE_NULL,
+    YATA_VALUE_BOOL,
+    YATA_VALUE_INTEGER,
+    YATA_VALUE_NUMBER, /* a double */
+    YATA_VALUE_BIGINT,
+    YATA_VALUE_STRING, /* UTF-8 */
+    YATA_VALUE_BYTES,
+    YATA_VALUE_ANY,    /* an object or array: the bytes of a lib0 `any` */
+    YATA_VALUE_JSON,   /* JSON text: embeds, formats and old arrays of V1 */
+    YATA_VALUE_TYPE,   /* a nested shared type */
+    YATA_VALUE_SUBDOC, /* a subdocument: its guid */
+};
+
+/* A value that points into the document (read) or into the caller's memory (written). Read ones
+ * hold until the document changes. */
+struct yata_value {
+    enum yata_value_kind kind;
+    union {
+        bool boolean;
+        int64_t integer; /* INTEGER, BIGINT */
+        double number;
+        struct yata_slice bytes; /* STRING, BYTES, ANY, JSON, SUBDOC */
+        struct yata_type type;
+    };
+};
 
 /* ---- awareness ------------------------------------------------------------------------------ */
 

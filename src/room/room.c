@@ -94,6 +94,8 @@ static enum err refusal(enum yata_status s) {
     case YATA_LIMIT:
         return ERR_TOO_LARGE;
     case YATA_NOMEM:
+    case YATA_GONE:
+    case YATA_RANGE: /* the last two are about single types, and cannot come from an update */
         break;
     }
     return ERR_NOMEM;
