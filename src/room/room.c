@@ -1,8 +1,6 @@
 #include "room/room.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -11,17 +9,10 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "room/internal.h"
 #include "room/rooms.h"
 #include "room/sanctions.h"
 #include "yata.h"
-
-struct member {
-    conn_id conn;
-    enum role role;
-    uint64_t joined_ms;
-    uint64_t last_seq;
-    struct identity *who; /* counted */
-};
 
 static const uint8_t empty_update[] = {0, 0}; /* no clients, no deletes (CRDT update V1) */
 
@@ -42,13 +33,12 @@ static struct frame *take_update(struct yata_bytes *b) {
 
 /* ---- answers ---- */
 
-static void post(struct room *r, unsigned worker, struct msg *m) {
+void room_post(struct room *r, unsigned worker, struct msg *m) {
     m->from = r->parent->o.worker;
     r->parent->o.post(r->parent->o.post_ctx, worker, m);
 }
 
-/* Turns a request into its answer, in place; its payload has been used. */
-static void answer(struct room *r, struct msg *m, enum msg_kind kind, enum err err) {
+void room_answer(struct room *r, struct msg *m, enum msg_kind kind, enum err err) {
     if (m->req == REQ_NONE && kind == MSG_ANSWER) {
         msg_free(m);
         return;
@@ -64,7 +54,7 @@ static void answer(struct room *r, struct msg *m, enum msg_kind kind, enum err e
     m->answer.channel = r->channel;
     m->answer.version = r->version;
     m->answer.participants = r->members.used;
-    post(r, conn_worker(m->conn), m);
+    room_post(r, conn_worker(m->conn), m);
 }
 
 static void drop_payload(struct msg *m) {
@@ -82,7 +72,7 @@ static void refuse(struct room *r, struct msg *m, enum err err, const char *deta
     drop_payload(m);
     m->extra = frame_unref(m->extra);
     (void)snprintf(m->detail, sizeof m->detail, "%s", detail);
-    answer(r, m, kind, err);
+    room_answer(r, m, kind, err);
 }
 
 static enum err refusal(enum yata_status s) {
@@ -114,7 +104,7 @@ static void fan_out(struct room *r, struct frame *payload, conn_id except, bool 
         m->fanout.except = except;
         m->fanout.version = r->version;
         m->fanout.presence = presence;
-        post(r, w, m);
+        room_post(r, w, m);
     }
 }
 
@@ -241,53 +231,13 @@ static struct frame *state_vector(struct room *r) {
 
 /* ---- messages ---- */
 
-static slice user_of(const struct identity *who) {
-    return slice_str(identity_user(who));
-}
-
-/* Takes the identity of the message. */
-static void add_member(struct room *r, struct msg *m, uint64_t now_ms) {
-    struct member *who = map_find_u64(&r->members, m->conn);
-    if (!who) {
-        who = NEW(struct member);
-        who->conn = m->conn;
-        who->joined_ms = now_ms;
-        map_set_u64(&r->members, m->conn, who);
-        r->on_worker[conn_worker(m->conn)]++;
-        metric_add(METRIC_PARTICIPANTS, 0, 1);
-        if (r->members.used == CAPS_ROOM_SOFT) {
-            log_limited(LOG_WARN, "ROOM-BUSY", log_str("roomId", frame_slice(r->name)),
-                        log_u64("participants", r->members.used));
-        }
-    }
-    who->role = m->join.role;
-    identity_unref(who->who);
-    who->who = m->join.who;
-    m->join.who = NULL;
-}
-
-static void member_free(struct member *who) {
-    identity_unref(who->who);
-    mem_free(who);
-}
-
-/* Everything that ends with a membership. */
-static void drop_member(struct room *r, struct member *who, uint64_t now_ms) {
-    (void)map_remove_u64(&r->members, who->conn);
-    r->on_worker[conn_worker(who->conn)]--;
-    metric_add(METRIC_PARTICIPANTS, 0, -1);
-    presence_leave(&r->presence, who->conn, now_ms);
-    rooms_mark(r->parent, r);
-    member_free(who);
-}
-
 static void on_join(struct room *r, struct msg *m, uint64_t now_ms) {
     bool known = map_find_u64(&r->members, m->conn) != NULL;
     if (!known && r->members.used >= r->parent->o.room_cap) {
         refuse(r, m, ERR_RATE, "the room is full");
         return;
     }
-    if (sanctions_hold(r->sanctions, SANCTION_BAN, user_of(m->join.who), now_ms)) {
+    if (sanctions_hold(r->sanctions, SANCTION_BAN, member_user(m->join.who), now_ms)) {
         refuse(r, m, ERR_FORBIDDEN, "banned from this room for now");
         return;
     }
@@ -303,20 +253,20 @@ static void on_join(struct room *r, struct msg *m, uint64_t now_ms) {
     if (!state && m->join.state_always) {
         state = frame_copy(slice_of(empty_update, sizeof empty_update));
     }
-    add_member(r, m, now_ms);
+    member_add(r, m, now_ms);
     frame_unref(m->payload);
     frame_unref(m->extra);
     m->payload = state;
     m->extra = presence_all(&r->presence, m->conn);
-    answer(r, m, MSG_JOINED, ERR_OK);
+    room_answer(r, m, MSG_JOINED, ERR_OK);
 }
 
 static void on_leave(struct room *r, struct msg *m, uint64_t now_ms) {
     struct member *who = map_find_u64(&r->members, m->conn);
     if (who) {
-        drop_member(r, who, now_ms);
+        member_drop(r, who, now_ms);
     }
-    answer(r, m, MSG_ANSWER, ERR_OK);
+    room_answer(r, m, MSG_ANSWER, ERR_OK);
 }
 
 static bool may_write(const struct room *r, const struct member *who, uint64_t now_ms,
@@ -324,7 +274,7 @@ static bool may_write(const struct room *r, const struct member *who, uint64_t n
     const char *why = NULL;
     if (who->role < ROLE_WRITE) {
         why = "this needs the right to write";
-    } else if (sanctions_hold(r->sanctions, SANCTION_MUTE, user_of(who->who), now_ms)) {
+    } else if (sanctions_hold(r->sanctions, SANCTION_MUTE, member_user(who->who), now_ms)) {
         why = "muted in this room";
     }
     if (why) {
@@ -339,7 +289,7 @@ static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
     enum err e = may_write(r, who, now_ms, m) ? apply(r, m, &did) : ERR_FORBIDDEN;
     if (e != ERR_OK) {
         drop_payload(m);
-        answer(r, m, MSG_ANSWER, e);
+        room_answer(r, m, MSG_ANSWER, e);
         return;
     }
     drop_payload(m);
@@ -348,7 +298,7 @@ static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
         m->extra = state_vector(r);
     }
     m->answer.applied = !did.pending;
-    answer(r, m, MSG_ANSWER, ERR_OK);
+    room_answer(r, m, MSG_ANSWER, ERR_OK);
 }
 
 /* Where the client stands: what it says, or what its own state says. NULL: at nothing. */
@@ -403,13 +353,15 @@ static void on_sync(struct room *r, struct msg *m, uint64_t now_ms) {
     m->payload = missing;
     m->extra = e == ERR_OK ? state_vector(r) : NULL;
     m->answer.applied = e == ERR_OK && !did.pending;
-    answer(r, m, MSG_SYNCED, e);
+    room_answer(r, m, MSG_SYNCED, e);
 }
 
 static void on_awareness(struct room *r, struct msg *m, uint64_t now_ms) {
     const struct member *who = map_find_u64(&r->members, m->conn);
-    struct presence_source from = {
-        .conn = m->conn, .joined_ms = who->joined_ms, .now_ms = now_ms, .user = user_of(who->who)};
+    struct presence_source from = {.conn = m->conn,
+                                   .joined_ms = who->joined_ms,
+                                   .now_ms = now_ms,
+                                   .user = member_user(who->who)};
     if (r->parent->o.stamp_presence) {
         from.stamp = identity_presence(who->who);
     }
@@ -419,57 +371,7 @@ static void on_awareness(struct room *r, struct msg *m, uint64_t now_ms) {
         rooms_mark(r->parent, r);
     }
     drop_payload(m);
-    answer(r, m, MSG_ANSWER, e);
-}
-
-static void on_info(struct room *r, struct msg *m) {
-    size_t count[ROLE_ADMIN + 1] = {0};
-    struct member_info *list = mem_new(r->members.used * sizeof *list);
-    size_t n = 0;
-    size_t at = 0;
-    for (struct member *who; (who = map_next(&r->members, &at)) != NULL; n++) {
-        count[who->role]++;
-        list[n].conn = who->conn;
-        list[n].role = who->role;
-        list[n].who = identity_ref(who->who);
-    }
-    const struct member *asks = map_find_u64(&r->members, m->conn);
-    m->answer.role = asks->role;
-    m->answer.members = list;
-    m->answer.members_count = n;
-    m->answer.readers = count[ROLE_READ];
-    m->answer.writers = count[ROLE_WRITE];
-    m->answer.admins = count[ROLE_ADMIN];
-    answer(r, m, MSG_ANSWER, ERR_OK);
-}
-
-static json_t *members_json(const struct room *r) {
-    json_t *list = json_array();
-    size_t at = 0;
-    for (struct member *who; (who = map_next(&r->members, &at)) != NULL;) {
-        (void)json_array_append_new(
-            list, json_pack("{s:o,s:s,s:s,s:I}", "connectionId",
-                            json_sprintf("%llu", (unsigned long long)who->conn), "userId",
-                            identity_user(who->who), "role", role_name(who->role), "lastSeq",
-                            (json_int_t)who->last_seq));
-    }
-    return list;
-}
-
-static void on_state(struct room *r, struct msg *m) {
-    struct yata_stats stats;
-    yata_stats(r->doc, &stats);
-    json_t *o =
-        json_pack("{s:s%,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "roomId", r->name->bytes, r->name->n,
-                  "version", (json_int_t)r->version, "docBytes", (json_int_t)stats.memory_bytes,
-                  "structs", (json_int_t)stats.structs, "pendingBytes",
-                  (json_int_t)stats.pending_bytes, "present", (json_int_t)r->presence.live,
-                  "backlog", (json_int_t)r->tick_updates, "participants", members_json(r));
-    char *text = json_dumps(o, JSON_COMPACT);
-    m->payload = frame_copy(slice_str(text ? text : "{}"));
-    free(text); /* ban-ok: jansson hands out what free() releases */
-    json_decref(o);
-    answer(r, m, MSG_STATE_IS, ERR_OK);
+    room_answer(r, m, MSG_ANSWER, e);
 }
 
 /* Today's state vector, lowered to where the receiver was cut off. */
@@ -504,73 +406,17 @@ static void on_repair(struct room *r, struct msg *m, uint64_t now_ms) {
     memset(&m->answer, 0, sizeof m->answer);
     m->payload = difference;
     m->extra = presence_all_and_gone(&r->presence, m->conn);
-    answer(r, m, MSG_REPAIRED, e);
-}
-
-/* ---- order in the room ---- */
-
-static struct sanctions *sanctions_of(struct room *r) {
-    if (!r->sanctions) {
-        r->sanctions = sanctions_new();
-    }
-    return r->sanctions;
-}
-
-static uint64_t until(const struct msg *m, uint64_t now_ms) {
-    return m->sanction.seconds ? now_ms + m->sanction.seconds * 1000 : UINT64_MAX;
+    room_answer(r, m, MSG_REPAIRED, e);
 }
 
 static void on_role(struct room *r, struct msg *m, uint64_t now_ms) {
     struct member *who = map_find_u64(&r->members, m->conn);
     if (who && m->join.role < ROLE_READ) {
-        drop_member(r, who, now_ms);
+        member_drop(r, who, now_ms);
     } else if (who) {
         who->role = m->join.role;
     }
     msg_free(m);
-}
-
-static void close_for(struct room *r, conn_id conn, const char *why, slice reason) {
-    struct msg *m = msg_new(MSG_CLOSED);
-    m->conn = conn;
-    m->room = frame_ref(r->name);
-    m->err = ERR_FORBIDDEN;
-    (void)snprintf(m->detail, sizeof m->detail, reason.n ? "%s: %.*s" : "%s", why,
-                   SLICE_FMT(reason));
-    post(r, conn_worker(conn), m);
-}
-
-static void on_kick(struct room *r, struct msg *m, uint64_t now_ms) {
-    slice user = frame_slice(m->payload);
-    if (m->sanction.seconds) {
-        sanctions_set(sanctions_of(r), SANCTION_BAN, user, until(m, now_ms));
-    }
-    size_t kicked = 0;
-    size_t at = 0;
-    for (struct member *who; (who = map_next(&r->members, &at)) != NULL;) {
-        if (slice_eq(user_of(who->who), user)) {
-            close_for(r, who->conn, "kicked", frame_slice(m->extra));
-            drop_member(r, who, now_ms);
-            kicked++;
-        }
-    }
-    memset(&m->answer, 0, sizeof m->answer);
-    m->answer.kicked = kicked;
-    drop_payload(m);
-    m->extra = frame_unref(m->extra);
-    answer(r, m, MSG_ANSWER, ERR_OK);
-}
-
-static void on_mute(struct room *r, struct msg *m, uint64_t now_ms) {
-    slice user = frame_slice(m->payload);
-    if (m->sanction.on) {
-        sanctions_set(sanctions_of(r), SANCTION_MUTE, user, until(m, now_ms));
-    } else if (r->sanctions) {
-        sanctions_lift(r->sanctions, SANCTION_MUTE, user);
-    }
-    memset(&m->answer, 0, sizeof m->answer);
-    drop_payload(m);
-    answer(r, m, MSG_ANSWER, ERR_OK);
 }
 
 struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel) {
@@ -655,22 +501,22 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
         on_awareness(r, m, now_ms);
         break;
     case MSG_INFO:
-        on_info(r, m);
+        room_info(r, m);
         break;
     case MSG_REPAIR:
         on_repair(r, m, now_ms);
         break;
     case MSG_STATE:
-        on_state(r, m);
+        room_state(r, m);
         break;
     case MSG_ROLE:
         on_role(r, m, now_ms);
         break;
     case MSG_KICK:
-        on_kick(r, m, now_ms);
+        room_kick(r, m, now_ms);
         break;
     case MSG_MUTE:
-        on_mute(r, m, now_ms);
+        room_mute(r, m, now_ms);
         break;
     default:
         must(!"a message for rooms");

@@ -1,0 +1,40 @@
+/* internal.h: what the files of this folder share about a room. */
+#ifndef ROOM_INTERNAL_H
+#define ROOM_INTERNAL_H
+
+#include "room/room.h"
+
+struct member {
+    conn_id conn;
+    enum role role;
+    uint64_t joined_ms;
+    uint64_t last_seq;
+    struct identity *who; /* counted */
+};
+
+/* ---- room.c ---- */
+
+/* Hands a message to a worker and takes it. */
+void room_post(struct room *, unsigned worker, struct msg *);
+/* Turns a request into its answer, in place, and sends it; its payload has been used. */
+void room_answer(struct room *, struct msg *, enum msg_kind, enum err);
+
+/* ---- members.c ---- */
+
+slice member_user(const struct identity *);
+/* The sender of a join, in its role; takes the identity of the message. */
+void member_add(struct room *, struct msg *, uint64_t now_ms);
+/* Everything that ends with a membership. */
+void member_drop(struct room *, struct member *, uint64_t now_ms);
+void member_free(struct member *);
+/* Who is here, for a member. */
+void room_info(struct room *, struct msg *);
+/* Who and how much is here, for a page. */
+void room_state(struct room *, struct msg *);
+
+/* ---- order.c ---- */
+
+void room_kick(struct room *, struct msg *, uint64_t now_ms);
+void room_mute(struct room *, struct msg *, uint64_t now_ms);
+
+#endif
