@@ -318,6 +318,14 @@ struct yata_type {
     uint32_t at, slot, clock; /* private */
 };
 
+/* The root type of that name (`n` bytes of UTF-8), made if the document has none; nothing of that
+ * is ever encoded. A root type is never deleted. YATA_MALFORMED when the name is not UTF-8. (yjs:
+ * doc.get, doc.getText and the like) */
+enum yata_status yata_root(struct yata_doc *, const char *name, size_t n, struct yata_type *ret);
+/* What a nested type is; YATA_RANGE for a root type. */
+enum yata_status yata_type_kind_of(const struct yata_doc *, struct yata_type,
+                                   enum yata_type_kind *ret);
+
 /* What a value in an array, map or text is. */
 enum yata_value_kind {
     YATA_VALUE_UNDEFINED,

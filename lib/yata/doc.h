@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct yatai_item) == 48, "the record that memory use is m
 struct yatai_type {
     uint32_t item;
     uint32_t start;   /* first struct of the list */
-    uint32_t entries; /* keys of the map, the newest first, chained by next_in_type */
+    uint32_t entries; /* the newest key of the map; all are a ring, oldest after newest */
     uint32_t root;    /* the entry with the name of a root type */
     uint32_t name;    /* heap offset: the name of a nested type, as on the wire */
     uint32_t name_bytes;
@@ -286,6 +286,25 @@ void yatai_type_drop(struct yata_doc *, uint32_t type);
 /* The entry of a key (type 0: of a root name), made if new. Room was reserved. */
 uint32_t yatai_entry_get(struct yata_doc *, uint32_t type, const uint8_t *key, uint32_t n);
 uint32_t yatai_root_get(struct yata_doc *, const uint8_t *name, uint32_t n);
+/* The entry of a key, or 0. */
+uint32_t yatai_entry_find(const struct yata_doc *, uint32_t type, const uint8_t *key, uint32_t n);
+
+/* The keys of a type (0: the names of the root types) in the order in which they came; 0 ends. */
+static inline uint32_t yatai_entry_first(const struct yata_doc *doc, uint32_t type) {
+    return doc->entries.n == 0 ? 0 : doc->entries.v[doc->types.v[type].entries].next_in_type;
+}
+
+static inline uint32_t yatai_entry_after(const struct yata_doc *doc, uint32_t e) {
+    const struct yatai_entry *entry = &doc->entries.v[e];
+    return e == doc->types.v[entry->type].entries ? 0 : entry->next_in_type;
+}
+
+/* ---- shared.c ------------------------------------------------------------------------------- */
+
+/* The type that a name stands for, or YATA_GONE. */
+enum yata_status yatai_type_resolve(const struct yata_doc *, struct yata_type, uint32_t *ret);
+/* The name to hand out for a live type. */
+struct yata_type yatai_type_name_of(const struct yata_doc *, uint32_t type);
 
 /* ---- item.c: structs ------------------------------------------------------------------------ */
 

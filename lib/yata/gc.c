@@ -63,7 +63,7 @@ static void collect(struct yata_doc *doc, struct yatai_item *it) {
         uint32_t t = chain;
         chain = doc->types.v[t].next;
         collect_list(doc, doc->types.v[t].start, &chain);
-        for (uint32_t e = doc->types.v[t].entries; e != 0; e = doc->entries.v[e].next_in_type) {
+        for (uint32_t e = yatai_entry_first(doc, t); e != 0; e = yatai_entry_after(doc, e)) {
             collect_list(doc, doc->entries.v[e].leftmost, &chain);
         }
         yatai_type_drop(doc, t);

@@ -38,30 +38,23 @@ static bool is_new(const struct yata_doc *doc, const struct yatai_item *it) {
 
 static uint32_t first_value(const struct yata_doc *doc, uint32_t e) {
     while (e != 0 && doc->entries.v[e].current == 0) {
-        e = doc->entries.v[e].next_in_type;
+        e = yatai_entry_after(doc, e);
     }
     return doc->entries.v[e].current;
 }
 
 /* The children of a type in the order in which yjs deletes them: the list, then the current values
- * by the age of their keys. The keys are turned around for that: a type is deleted once. */
-static uint32_t first_child(struct yata_doc *doc, uint32_t t) {
-    struct yatai_type *type = &doc->types.v[t];
-    uint32_t turned = 0;
-    for (uint32_t e = type->entries, next; e != 0; e = next) {
-        next = doc->entries.v[e].next_in_type;
-        doc->entries.v[e].next_in_type = turned;
-        turned = e;
-    }
-    type->entries = turned;
-    return type->start != 0 ? type->start : first_value(doc, turned);
+ * by the age of their keys. */
+static uint32_t first_child(const struct yata_doc *doc, uint32_t t) {
+    uint32_t start = doc->types.v[t].start;
+    return start != 0 ? start : first_value(doc, yatai_entry_first(doc, t));
 }
 
 static uint32_t next_child(const struct yata_doc *doc, const struct yatai_item *it) {
     if (it->who & YATAI_F_MAP) {
-        return first_value(doc, doc->entries.v[it->home].next_in_type);
+        return first_value(doc, yatai_entry_after(doc, it->home));
     }
-    return it->right != 0 ? it->right : first_value(doc, doc->types.v[it->home].entries);
+    return it->right != 0 ? it->right : first_value(doc, yatai_entry_first(doc, it->home));
 }
 
 static void mark_deleted(struct yata_doc *doc, struct yatai_item *it) {

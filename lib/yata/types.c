@@ -2,7 +2,8 @@
  *
  * A value in a map points to an entry, which knows the type, the key and both ends of the list of
  * values, so the key is stored once and the current value is found at once. The names of the root
- * types are entries as well, of type 0. All entries are in one hash table.
+ * types are entries as well, of type 0. All entries are in one hash table, and those of one type in
+ * a ring, since maps are read in the order in which their keys came.
  */
 #include <string.h>
 
@@ -74,8 +75,8 @@ static void entry_drop(struct yata_doc *doc, uint32_t e) {
 
 void yatai_type_drop(struct yata_doc *doc, uint32_t type) {
     struct yatai_type *t = &doc->types.v[type];
-    for (uint32_t e = t->entries, next; e != 0; e = next) {
-        next = doc->entries.v[e].next_in_type;
+    for (uint32_t e = yatai_entry_first(doc, type), next; e != 0; e = next) {
+        next = yatai_entry_after(doc, e);
         entry_drop(doc, e);
     }
     doc->heap_live -= t->name_bytes;
@@ -94,17 +95,43 @@ static uint32_t hash_key(uint32_t type, const uint8_t *key, uint32_t n) {
     return h ^ (h >> 15);
 }
 
-uint32_t yatai_entry_get(struct yata_doc *doc, uint32_t type, const uint8_t *key, uint32_t n) {
-    uint32_t hash = hash_key(type, key, n);
-    uint32_t *bucket = &doc->buckets.v[hash & (doc->buckets.cap - 1)];
-    for (uint32_t e = *bucket; e != 0; e = doc->entries.v[e].next_in_bucket) {
+static uint32_t find(const struct yata_doc *doc, uint32_t hash, uint32_t type, const uint8_t *key,
+                     uint32_t n) {
+    uint32_t e = doc->buckets.v[hash & (doc->buckets.cap - 1)];
+    for (; e != 0; e = doc->entries.v[e].next_in_bucket) {
         const struct yatai_entry *entry = &doc->entries.v[e];
         if (entry->hash == hash && entry->type == type && entry->key_bytes == n &&
             (n == 0 || memcmp(doc->heap.v + entry->key, key, n) == 0)) {
             return e;
         }
     }
-    uint32_t e = doc->free_entry;
+    return 0;
+}
+
+uint32_t yatai_entry_find(const struct yata_doc *doc, uint32_t type, const uint8_t *key,
+                          uint32_t n) {
+    return doc->buckets.cap == 0 ? 0 : find(doc, hash_key(type, key, n), type, key, n);
+}
+
+/* Adds it to the ring of its type, as the newest. */
+static void entry_chain(struct yata_doc *doc, uint32_t type, uint32_t e) {
+    uint32_t newest = doc->types.v[type].entries;
+    uint32_t oldest = newest != 0 ? doc->entries.v[newest].next_in_type : e;
+    doc->entries.v[e].next_in_type = oldest;
+    if (newest != 0) {
+        doc->entries.v[newest].next_in_type = e;
+    }
+    doc->types.v[type].entries = e;
+}
+
+uint32_t yatai_entry_get(struct yata_doc *doc, uint32_t type, const uint8_t *key, uint32_t n) {
+    uint32_t hash = hash_key(type, key, n);
+    uint32_t e = find(doc, hash, type, key, n);
+    if (e != 0) {
+        return e;
+    }
+    uint32_t *bucket = &doc->buckets.v[hash & (doc->buckets.cap - 1)];
+    e = doc->free_entry;
     if (e != 0) {
         doc->free_entry = doc->entries.v[e].next_in_bucket;
     } else {
@@ -115,10 +142,7 @@ uint32_t yatai_entry_get(struct yata_doc *doc, uint32_t type, const uint8_t *key
                                              .key_bytes = n,
                                              .hash = hash,
                                              .next_in_bucket = *bucket};
-    if (type != 0) {
-        doc->entries.v[e].next_in_type = doc->types.v[type].entries;
-        doc->types.v[type].entries = e;
-    }
+    entry_chain(doc, type, e);
     *bucket = e;
     doc->entry_count++;
     return e;
