@@ -1,11 +1,13 @@
 /* run.ts: the end-to-end tests against a built server.
  *
  *     npx tsx e2e/run.ts --server ../build/release/collabd [--filter REGEX] [--only FILE|tsan]
- *                        [--seed N] [--seconds N] [--patient]
+ *                        [--seed N] [--seconds N] [--patient] [--jobs N]
  *
- * Tests run one after another; those of a file share a server with default flags, others start their
- * own. Each server ends by SIGTERM with exit code 0 and without a sanitizer report, or its test fails.
+ * Tests of a file run one after another and share a server with default flags; some start their own.
+ * Each server ends by SIGTERM with exit code 0 and without a sanitizer report, or its test fails.
+ * With --jobs, so many files run at a time, each in a process of its own: most tests mostly wait.
  */
+import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -22,6 +24,7 @@ const { values: args } = parseArgs({
         only: { type: "string" },
         slowness: { type: "string" },
         patient: { type: "boolean", default: false },
+        jobs: { type: "string", default: "1" },
         verbose: { type: "boolean", default: false },
     },
 });
@@ -107,6 +110,48 @@ async function stopFile(file: string): Promise<void> {
     }
 }
 
+/** This program once more, for one file: what it said, and whether it went well. */
+function runFile(name: string, signal: AbortSignal): Promise<{ text: string; code: number | null }> {
+    const same = process.argv.slice(2).filter((a, i, all) => a !== "--jobs" && all[i - 1] !== "--jobs");
+    const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...same, "--only", name], {
+        stdio: ["ignore", "pipe", "inherit"],
+        signal,
+        killSignal: "SIGTERM",
+    });
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (s: string) => (text += s));
+    return new Promise((done, failed) => {
+        child.on("error", failed);
+        child.on("close", (code) => done({ text, code }));
+    });
+}
+
+/** Runs the files, `jobs` at a time; says of each all at once when it has ended. */
+async function runApart(names: string[], jobs: number): Promise<number> {
+    const stop = new AbortController();
+    const left = [...names];
+    const sum = { passed: 0, failed: 0 };
+    for (const s of ["SIGTERM", "SIGINT"] as const) {
+        process.once(s, () => stop.abort());
+    }
+    async function work(): Promise<void> {
+        for (let name = left.shift(); name !== undefined; name = left.shift()) {
+            const { text, code } = await runFile(name, stop.signal);
+            const counts = /^(\d+) passed, (\d+) failed$/m.exec(text);
+            console.log(text.replace(/^\d+ passed, \d+ failed\n/m, "").trimEnd());
+            sum.passed += Number(counts?.[1] ?? 0);
+            sum.failed += Number(counts?.[2] ?? 0);
+            if (!counts || (code !== 0 && counts[2] === "0")) {
+                sum.failed++;
+                console.log(`FAIL ${name} ended with ${code}`);
+            }
+        }
+    }
+    await Promise.all(Array.from({ length: jobs }, work));
+    console.log(`${sum.passed} passed, ${sum.failed} failed`);
+    return sum.failed > 0 ? 1 : 0;
+}
+
 /* An exception outside of any promise is a failure of the test that runs. */
 let running: ((e: Error) => void) | undefined;
 process.on("uncaughtException", (e) => (running ? running(e) : console.error(e)));
@@ -115,6 +160,9 @@ process.on("unhandledRejection", (e) => (running ? running(e as Error) : console
 const files = readdirSync(here)
     .filter((f) => f.endsWith(".ts") && f !== "run.ts")
     .sort();
+if (Number(args.jobs) > 1) {
+    process.exit(await runApart(files.map((f) => f.replace(/\.ts$/, "")), Number(args.jobs)));
+}
 for (const file of files) {
     inFile(file.replace(/\.ts$/, ""));
     await import(pathToFileURL(resolve(here, file)).href);
