@@ -6,6 +6,13 @@ option(COLLAB_BENCH "build the benchmark programs" OFF)
 option(COLLAB_JEMALLOC "link jemalloc into the server" OFF)
 option(COLLAB_DEBUG "thread ownership checks and other debug assertions" OFF)
 option(COLLAB_WERROR "treat warnings as errors" ON)
+# Builds for debugging are not installed.
+set(installed ON)
+if(COLLAB_DEBUG)
+  set(installed OFF)
+endif()
+option(COLLAB_INSTALL "build what is only installed: shared library, manual pages, completion"
+       ${installed})
 
 set(CMAKE_C_STANDARD 23)
 set(CMAKE_C_STANDARD_REQUIRED ON)

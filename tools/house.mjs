@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { must, runAll } from './house-run.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const server = process.argv[2]
@@ -35,10 +36,6 @@ class Program {
       this.onText()
     })
   }
-}
-
-const must = (condition, message) => {
-  if (!condition) throw new Error(message)
 }
 
 /** Runs collabd until it listens on a free port. */
@@ -128,17 +125,4 @@ const tests = {
   },
 }
 
-let passed = 0
-let failed = 0
-for (const [name, test] of Object.entries(tests)) {
-  try {
-    await test()
-    passed++
-    console.log(`ok      ${name}`)
-  } catch (error) {
-    failed++
-    console.log(`FAILED  ${name}\n${error.stack}`)
-  }
-}
-console.log(`${passed} passed, ${failed} failed`)
-process.exitCode = failed === 0 ? 0 : 1
+await runAll(tests)
