@@ -26,7 +26,9 @@
     X(PROTOCOL, -32600, "Invalid Request", 1002, "protocol")                                       \
     X(UTF8, -32700, "Parse error", 1007, "utf8")                                                   \
     X(BUSY, 429, "RATE_LIMIT", 1013, "busy")                                                       \
-    X(IO, 500, "INTERNAL", 1011, "io")
+    X(IO, 500, "INTERNAL", 1011, "io")                                                             \
+    X(STORE, 503, "STORE_UNAVAILABLE", 1013, "store")                                              \
+    X(DAMAGED, 500, "INTERNAL", 1011, "damaged")
 
 enum err {
 #define X(sym, rpc, text, ws, label) ERR_##sym,

@@ -142,6 +142,22 @@
 /* How often the process does its housekeeping: totals of suppressed log lines. */
 #define CAPS_HOUSEKEEPING_MS 1000
 
+/* Store. */
+
+/* Written in one transaction: some thousand keystrokes, and two of the largest syncs. */
+#define CAPS_STORE_GROUP_BYTES (8 * CAPS_MIB)
+/* What may wait for a commit; over it writers are told to come back. A disk that takes 20 MB/s
+ * needs three seconds for so much. */
+#define CAPS_STORE_QUEUE_BYTES (64 * CAPS_MIB)
+#define CAPS_STORE_QUEUE_ROWS  200000
+/* A commit takes milliseconds; one that takes so long means a disk that hangs. */
+#define CAPS_STORE_SLOW_MS 5000
+/* First and longest wait between tries of a store that cannot write. */
+#define CAPS_STORE_RETRY_MS      100
+#define CAPS_STORE_RETRY_MOST_MS 5000
+/* The write-ahead log is folded into its file at this length: 4 to 8 MB, read again at a start. */
+#define CAPS_STORE_LOG_PAGES 2000
+
 /* HTTP. */
 
 /* Request line: a room name percent-encoded (600) and a token (4 KiB) in the query. */

@@ -1,0 +1,67 @@
+/* form.h: how a store is kept: one table of operations per kind of database. sqlite.c has the one
+ * there is; another has to promise the same, and passes the same tests.
+ *
+ * The journal's operations are called on one thread, the shelf's on another. An operation returns
+ * ERR_OK; ERR_STORE when it could not be done now, which closes the handle, to be opened anew
+ * later; ERR_DAMAGED when what is asked for cannot be read, while the rest can. Each failure leaves
+ * words in the fault.
+ */
+#ifndef STORE_FORM_H
+#define STORE_FORM_H
+
+#include "store/store.h"
+
+struct fault {
+    char text[240];
+};
+
+struct form_where {
+    const char *data; /* directory; NULL: memory */
+    const char *vfs;
+    bool relaxed;
+};
+
+/* What the shelf keeps of a room. */
+struct snapshot {
+    uint64_t version;
+    uint64_t epoch; /* in which the version was given */
+    uint64_t at_ms;
+    size_t plain_bytes;  /* unpacked */
+    struct frame *state; /* packed (pack.h) */
+};
+
+struct store_form {
+    const char *name;
+
+    /* Opens, making or migrating it. Everything committed before is there. `*ret_epoch`: how often
+     * it was not closed cleanly so far; counted only by the first opening of a process. */
+    enum err (*journal_open)(const struct form_where *, bool first, void **ret, uint64_t *ret_epoch,
+                             uint64_t *ret_last_id, struct fault *);
+    /* `clean`: nothing is missing, and the next opening may know. Accepts NULL. */
+    void (*journal_close)(void *, bool clean);
+    /* Appends a row for each job with an update, and deletes the rows of each fold, in one
+     * transaction; durable when it returns. Rows whose id is there already are left alone. */
+    enum err (*journal_commit)(void *, const struct list_node *jobs, uint64_t epoch,
+                               struct fault *);
+    /* The job's rows, and the version of the last, as of this epoch. */
+    enum err (*journal_read)(void *, struct store_job *, uint64_t epoch, struct fault *);
+    /* Housekeeping that commits should not wait for. */
+    void (*journal_rest)(void *);
+
+    enum err (*shelf_open)(const struct form_where *, void **ret, struct fault *);
+    void (*shelf_close)(void *, bool clean);
+    /* *ret_found false: there is none. The state is the caller's. */
+    enum err (*shelf_read)(void *, slice room, struct snapshot *ret, bool *ret_found,
+                           struct fault *);
+    enum err (*shelf_write)(void *, slice room, const struct snapshot *, struct fault *);
+    void (*shelf_rest)(void *);
+};
+
+extern const struct store_form store_sqlite;
+
+/* The version that a room has now, by what was stored in an earlier epoch. */
+static inline uint64_t form_version(uint64_t stored, uint64_t epoch, uint64_t now_epoch) {
+    return stored + (now_epoch - epoch) * STORE_VERSION_GAP;
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* internal.h: what the store's threads share. Inside store/ only. */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "store/form.h"
+#include "store/queue.h"
+
+struct store {
+    /* fixed after open */
+    struct store_options o;
+    const struct store_form *form;
+    struct form_where where;
+    char *data; /* where.data points here */
+    int lock;   /* -1: none */
+    uint64_t epoch;
+    pthread_t journal_thread;
+    pthread_t shelf_thread;
+    bool open;
+
+    struct queue to_journal;
+    struct queue to_shelf;
+
+    /* any thread, atomic */
+    atomic_bool failing;
+    atomic_size_t queued_rows; /* appends not yet handed back */
+    atomic_size_t queued_bytes;
+    atomic_uint_least64_t busy_since_ns; /* the journal's thread is at work since; 0: it waits */
+
+    /* journal thread (before it starts and after it has ended: main) */
+    void *journal;             /* NULL: to be opened anew */
+    uint64_t last_id;          /* given */
+    struct list_node unstored; /* appends and folds in order */
+    struct list_node asks;     /* loads and folds to be read */
+    unsigned wait_ms;          /* until the next try, while failing */
+
+    /* shelf thread */
+    void *shelf;
+    struct list_node loads; /* served first */
+    struct list_node folds;
+};
+
+/* Logs why a room could not be read. */
+void store_complain(const struct store_job *, const struct fault *);
+
+void *journal_run(void *store);
+void *shelf_run(void *store);
+
+#endif

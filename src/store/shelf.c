@@ -1,0 +1,110 @@
+/* shelf.c: the shelf's thread. Loads before folds: somebody waits for a load. */
+#include "base/clock.h"
+#include "limit/caps.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+#include "store/fold.h"
+#include "store/internal.h"
+#include "store/pack.h"
+
+static enum err ensure_open(struct store *st, struct fault *why) {
+    return st->shelf ? ERR_OK : st->form->shelf_open(&st->where, &st->shelf, why);
+}
+
+/* After an error only a fresh opening may say what is there. */
+static void settle(struct store *st, enum err e) {
+    if (e == ERR_STORE && st->shelf) {
+        st->form->shelf_close(st->shelf, false);
+        st->shelf = NULL;
+    }
+}
+
+/* The room's snapshot, unpacked; *ret NULL when there is none. */
+static enum err read_snapshot(struct store *st, struct store_job *job, struct frame **ret,
+                              struct fault *why) {
+    struct snapshot snap = {0};
+    bool found = false;
+    enum err e = ensure_open(st, why);
+    e = e ? e : st->form->shelf_read(st->shelf, frame_slice(job->room), &snap, &found, why);
+    if (e == ERR_OK && found) {
+        uint64_t version = form_version(snap.version, snap.epoch, st->epoch);
+        job->version = version > job->version ? version : job->version;
+        job->exists = true;
+        e = unpack(frame_slice(snap.state), snap.plain_bytes, ret);
+    }
+    frame_unref(snap.state);
+    settle(st, e);
+    return e;
+}
+
+static void load(struct store *st, struct store_job *job) {
+    struct fault why = {.text = "the snapshot cannot be unpacked"};
+    job->err = read_snapshot(st, job, &job->snapshot, &why);
+    if (job->err != ERR_OK) {
+        store_complain(job, &why);
+    }
+    metric_observe(METRIC_STORE_LOAD, (double)(clock_mono_ns() - job->queued_ns) / 1e6);
+    st->o.done(st->o.ctx, job);
+}
+
+static enum err write_folded(struct store *st, struct store_job *job, struct frame *state,
+                             struct fault *why) {
+    struct snapshot snap = {.version = job->version,
+                            .epoch = st->epoch,
+                            .at_ms = job->rows[job->rows_count - 1].at_ms,
+                            .plain_bytes = state->n};
+    enum err e = pack(frame_slice(state), &snap.state);
+    e = e ? e : ensure_open(st, why);
+    e = e ? e : st->form->shelf_write(st->shelf, frame_slice(job->room), &snap, why);
+    frame_unref(snap.state);
+    settle(st, e);
+    return e;
+}
+
+static void fold_room(struct store *st, struct store_job *job) {
+    struct fault why = {.text = "no memory"};
+    struct frame *before = NULL;
+    struct frame *after = NULL;
+    job->err = read_snapshot(st, job, &before, &why);
+    if (job->err == ERR_OK) {
+        job->err = fold(frame_slice(before), job->rows, job->rows_count, &after, &why);
+    }
+    if (job->err == ERR_OK) {
+        job->err = write_folded(st, job, after, &why);
+    }
+    frame_unref(before);
+    frame_unref(after);
+    if (job->err == ERR_OK) {
+        metric_add(METRIC_STORE_FOLDS, 0, 1);
+        st->form->shelf_rest(st->shelf);
+        queue_put(&st->to_journal, job); /* now its rows may go */
+    } else {
+        store_complain(job, &why);
+        st->o.done(st->o.ctx, job);
+    }
+}
+
+void *shelf_run(void *store) {
+    struct store *st = store;
+    struct list_node jobs;
+    list_init(&jobs);
+    metrics_thread_init(st->o.metrics_thread + 1);
+    for (;;) {
+        bool idle = list_empty(&st->loads) && list_empty(&st->folds);
+        if (!queue_take(&st->to_shelf, &jobs, idle ? QUEUE_FOR_EVER : 0)) {
+            break;
+        }
+        for (struct list_node *n; (n = list_shift(&jobs)) != NULL;) {
+            bool is_load = LIST_ITEM(n, struct store_job, node)->op == STORE_LOAD;
+            list_push(is_load ? &st->loads : &st->folds, n);
+        }
+        struct list_node *n = list_shift(&st->loads);
+        if (n) {
+            load(st, LIST_ITEM(n, struct store_job, node));
+        } else if ((n = list_shift(&st->folds)) != NULL) {
+            fold_room(st, LIST_ITEM(n, struct store_job, node));
+        }
+    }
+    list_splice(&st->folds, &jobs); /* nobody waits for them any more; store_free has the list */
+    return NULL;
+}

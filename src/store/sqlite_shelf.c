@@ -1,0 +1,129 @@
+/* sqlite_shelf.c: the shelf's file: one packed snapshot per room. */
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "store/pack.h"
+#include "store/sqlite.h"
+#include "store/sqlite_forms.h"
+
+static const char *const steps[] = {
+    /* the state is last, so that lists of rooms do not read through it */
+    "CREATE TABLE room(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " version INTEGER NOT NULL, epoch INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    " plain_bytes INTEGER NOT NULL, sum INTEGER NOT NULL, state BLOB NOT NULL);",
+};
+
+enum { READ, WRITE, STATEMENTS };
+
+static const char *const statements[STATEMENTS] = {
+    [READ] = "SELECT version, epoch, at_ms, plain_bytes, state, sum FROM room WHERE name=?1",
+    [WRITE] = "INSERT INTO room(name, version, epoch, at_ms, plain_bytes, state, sum)"
+              " VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(name) DO UPDATE SET"
+              " version=?2, epoch=?3, at_ms=?4, plain_bytes=?5, state=?6, sum=?7",
+};
+
+const struct sqlite_schema sqlite_shelf_schema = {
+    .file = "rooms.db",
+    .page_bytes = 4096,
+    .steps = steps,
+    .step_count = sizeof steps / sizeof *steps,
+    .statements = statements,
+    .statement_count = STATEMENTS,
+};
+
+struct shelf_file {
+    struct sqlite_file file;
+};
+
+static uint64_t sum_of(const struct snapshot *snap, slice room, slice state) {
+    const uint64_t numbers[] = {snap->version, snap->epoch, snap->at_ms, snap->plain_bytes};
+    return pack_sum(numbers, 4, room, state);
+}
+
+enum err sqlite_shelf_open(const struct form_where *where, void **ret, struct fault *why) {
+    struct shelf_file *s = NEW(struct shelf_file);
+    enum err e = sqlite_file_open(&s->file, &sqlite_shelf_schema, where, why);
+    if (e != ERR_OK) {
+        mem_free(s);
+        return e;
+    }
+    *ret = s;
+    return ERR_OK;
+}
+
+void sqlite_shelf_close(void *shelf, bool clean) {
+    struct shelf_file *s = shelf;
+    if (s) {
+        sqlite_file_close(&s->file, clean);
+        mem_free(s);
+    }
+}
+
+static enum err take_snapshot(sqlite3_stmt *s, slice room, struct snapshot *ret,
+                              struct fault *why) {
+    struct snapshot snap = {.version = sqlite_number(s, 0),
+                            .epoch = sqlite_number(s, 1),
+                            .at_ms = sqlite_number(s, 2),
+                            .plain_bytes = sqlite_number(s, 3)};
+    slice state = sqlite_bytes(s, 4);
+    if (sqlite_number(s, 5) != sum_of(&snap, room, state)) {
+        (void)snprintf(why->text, sizeof why->text, "the snapshot has a wrong sum");
+        return ERR_DAMAGED;
+    }
+    snap.state = frame_try_new(state.n);
+    if (!snap.state) {
+        (void)snprintf(why->text, sizeof why->text, "no memory");
+        return ERR_NOMEM;
+    }
+    memcpy(snap.state->bytes, state.p, state.n);
+    *ret = snap;
+    return ERR_OK;
+}
+
+enum err sqlite_shelf_read(void *shelf, slice room, struct snapshot *ret, bool *ret_found,
+                           struct fault *why) {
+    struct shelf_file *f = shelf;
+    sqlite3_stmt *s = f->file.statements[READ];
+    sqlite_bind_text(s, 1, room);
+    bool row = false;
+    enum err e = sqlite_next(&f->file, s, &row, why);
+    if (e == ERR_OK && row) {
+        e = take_snapshot(s, room, ret, why);
+    }
+    (void)sqlite3_reset(s);
+    *ret_found = row && e == ERR_OK;
+    return e;
+}
+
+enum err sqlite_shelf_write(void *shelf, slice room, const struct snapshot *snap,
+                            struct fault *why) {
+    struct shelf_file *f = shelf;
+    sqlite3_stmt *s = f->file.statements[WRITE];
+    slice state = frame_slice(snap->state);
+    sqlite_bind_text(s, 1, room);
+    sqlite_bind_number(s, 2, snap->version);
+    sqlite_bind_number(s, 3, snap->epoch);
+    sqlite_bind_number(s, 4, snap->at_ms);
+    sqlite_bind_number(s, 5, snap->plain_bytes);
+    sqlite_bind_bytes(s, 6, state);
+    sqlite_bind_number(s, 7, sum_of(snap, room, state));
+    return sqlite_do(&f->file, s, why);
+}
+
+void sqlite_shelf_rest(void *shelf) {
+    sqlite_rest(&((struct shelf_file *)shelf)->file);
+}
+
+const struct store_form store_sqlite = {
+    .name = "sqlite",
+    .journal_open = sqlite_journal_open,
+    .journal_close = sqlite_journal_close,
+    .journal_commit = sqlite_journal_commit,
+    .journal_read = sqlite_journal_read,
+    .journal_rest = sqlite_journal_rest,
+    .shelf_open = sqlite_shelf_open,
+    .shelf_close = sqlite_shelf_close,
+    .shelf_read = sqlite_shelf_read,
+    .shelf_write = sqlite_shelf_write,
+    .shelf_rest = sqlite_shelf_rest,
+};

@@ -1,0 +1,161 @@
+#include "store/store.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "limit/caps.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+#include "store/dir.h"
+#include "store/internal.h"
+
+/* ---- opening ---- */
+
+static bool in_memory(const char *data) {
+    return strcmp(data, "memory") == 0;
+}
+
+static struct store *make(const struct store_options *o) {
+    struct store *st = NEW(struct store);
+    st->o = *o;
+    st->o.retry_ms = o->retry_ms ? o->retry_ms : CAPS_STORE_RETRY_MS;
+    st->form = o->form ? o->form : &store_sqlite;
+    st->lock = -1;
+    st->data = in_memory(o->data) ? NULL : mem_copy_str(o->data, strlen(o->data));
+    st->where = (struct form_where){.data = st->data, .vfs = o->vfs, .relaxed = o->relaxed};
+    st->o.data = st->data;
+    queue_init(&st->to_journal);
+    queue_init(&st->to_shelf);
+    list_init(&st->unstored);
+    list_init(&st->asks);
+    list_init(&st->loads);
+    list_init(&st->folds);
+    return st;
+}
+
+/* The thread's first opening is made here, so that what is wrong ends the start. */
+static bool open_files(struct store *st, char *why, size_t why_bytes) {
+    struct fault fault = {0};
+    const char *file = "journal";
+    enum err e =
+        st->form->journal_open(&st->where, true, &st->journal, &st->epoch, &st->last_id, &fault);
+    if (e == ERR_OK) {
+        file = "shelf of rooms";
+        e = st->form->shelf_open(&st->where, &st->shelf, &fault);
+    }
+    if (e != ERR_OK) {
+        (void)snprintf(why, why_bytes, "the %s in %s (--data) cannot be opened: %s", file,
+                       st->data ? st->data : "memory", fault.text);
+    }
+    return e == ERR_OK;
+}
+
+struct store *store_open(const struct store_options *o, char *why, size_t why_bytes) {
+    struct store *st = make(o);
+    if ((st->data && dir_take(st->data, &st->lock, why, why_bytes) != ERR_OK) ||
+        !open_files(st, why, why_bytes)) {
+        store_free(st);
+        return NULL;
+    }
+    must(pthread_create(&st->journal_thread, NULL, journal_run, st) == 0);
+    must(pthread_create(&st->shelf_thread, NULL, shelf_run, st) == 0);
+    st->open = true;
+    return st;
+}
+
+/* ---- use ---- */
+
+void store_post(struct store *st, struct store_job *job) {
+    job->queued_ns = clock_mono_ns();
+    if (job->op == STORE_APPEND) {
+        job->row.at_ms = clock_wall_ms();
+        /* relaxed: a measure of how much waits, it orders nothing */
+        atomic_fetch_add_explicit(&st->queued_rows, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&st->queued_bytes, job->row.update->n, memory_order_relaxed);
+        metric_add(METRIC_STORE_QUEUED, 0, 1);
+    }
+    queue_put(&st->to_journal, job);
+}
+
+enum store_health store_health(const struct store *st) {
+    uint64_t since = atomic_load_explicit(&st->busy_since_ns, memory_order_relaxed);
+    /* acquire: pairs with tell(), so that who sees it failing sees why */
+    if (atomic_load_explicit(&st->failing, memory_order_acquire)) {
+        return STORE_FAILING;
+    }
+    uint64_t now = clock_mono_ns();
+    bool slow = since && now > since && now - since > CAPS_STORE_SLOW_MS * 1000000ull;
+    return slow ? STORE_SLOW : STORE_SERVING;
+}
+
+bool store_behind(const struct store *st) {
+    return atomic_load_explicit(&st->queued_bytes, memory_order_relaxed) > CAPS_STORE_QUEUE_BYTES ||
+           atomic_load_explicit(&st->queued_rows, memory_order_relaxed) > CAPS_STORE_QUEUE_ROWS;
+}
+
+const char *store_name(const struct store *st) {
+    return st->data ? st->form->name : "memory";
+}
+
+void store_complain(const struct store_job *job, const struct fault *why) {
+    struct log_field room = log_str("roomId", frame_slice(job->room));
+    struct log_field detail = log_text("detail", why->text);
+    if (job->err == ERR_DAMAGED) {
+        log_limited(LOG_ERROR, "STORE-DAMAGED", room, detail);
+    } else {
+        log_limited(LOG_ERROR, "STORE-UNREAD", room, detail);
+    }
+}
+
+/* ---- the end ---- */
+
+static size_t drop_all(struct list_node *jobs) {
+    size_t updates = 0;
+    for (struct list_node *n; (n = list_shift(jobs)) != NULL;) {
+        struct store_job *job = LIST_ITEM(n, struct store_job, node);
+        updates += job->op == STORE_APPEND;
+        store_job_free(job);
+    }
+    return updates;
+}
+
+bool store_close(struct store *st) {
+    if (!st || !st->open) {
+        return true;
+    }
+    st->open = false;
+    queue_close(&st->to_shelf); /* first: what it has folded goes through the journal's queue */
+    must(pthread_join(st->shelf_thread, NULL) == 0);
+    queue_close(&st->to_journal);
+    must(pthread_join(st->journal_thread, NULL) == 0);
+    bool all = list_empty(&st->unstored) && st->journal;
+    if (!all) {
+        log_error("STORE-LOST", log_u64("updates", drop_all(&st->unstored)));
+    }
+    st->form->journal_close(st->journal, all);
+    st->form->shelf_close(st->shelf, st->shelf != NULL);
+    st->journal = st->shelf = NULL;
+    return all;
+}
+
+void store_free(struct store *st) {
+    if (!st) {
+        return;
+    }
+    (void)store_close(st);
+    st->form->journal_close(st->journal, false);
+    st->form->shelf_close(st->shelf, false);
+    (void)drop_all(&st->asks);
+    (void)drop_all(&st->loads);
+    (void)drop_all(&st->folds);
+    queue_fini(&st->to_journal);
+    queue_fini(&st->to_shelf);
+    if (st->lock >= 0) {
+        (void)close(st->lock);
+    }
+    mem_free(st->data);
+    mem_free(st);
+}

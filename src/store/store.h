@@ -1,0 +1,113 @@
+/* store.h: what lasts. Every accepted update is a row of the journal; a room's rows are folded into
+ * one snapshot on the shelf when they have become many; named and automatic versions stand beside
+ * it.
+ *
+ * Whoever wants something posts a job and gets it back, done, by the `done` callback. Two threads
+ * work: the journal's commits whatever has arrived as one group and then hands it back, so a commit
+ * is shared by all who wait for it; the shelf's reads, merges and compresses, so that no writer
+ * waits for a large room. Each has a file, and one connection to it, of its own.
+ *
+ *     append  journal: commit -> done
+ *     load    journal: read the rows -> shelf: read the snapshot -> done
+ *     fold    journal: read the rows -> shelf: merge, write -> journal: delete those rows -> done
+ *
+ * Rows are read before the snapshot, and deleted after it is durable: whatever happens in between,
+ * a load finds each update at least once, and an update applied twice changes nothing.
+ *
+ * When the journal cannot write (disk full, a failed sync) the store is failing: rows that are not
+ * known to be durable stay queued and are written again, by a fresh connection, until that works;
+ * nothing of them is handed back before. `changed` tells; reading goes on as far as it can.
+ *
+ * A version never goes back: others see it before it is durable, so after an end that was not clean
+ * each room goes on STORE_VERSION_GAP above what was stored; no room may have as many updates
+ * queued.
+ *
+ * Thread: store_post and the looks at its state from any; open, close, free from main. Callbacks
+ * come on the store's threads. Memory: a job belongs to whoever made it, from store_post on to the
+ * store, from `done` on to the receiver.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/err.h"
+#include "base/frame.h"
+#include "base/list.h"
+
+struct store;
+struct store_form;
+
+#define STORE_VERSION_GAP 10000
+
+enum store_op {
+    STORE_APPEND, /* an update is to last */
+    STORE_LOAD,   /* what is known of a room */
+    STORE_FOLD,   /* a room's rows are to become one snapshot */
+};
+
+/* A row of the journal. */
+struct store_row {
+    uint64_t id;          /* rises over all rooms; 0: not yet given */
+    uint64_t version;     /* of the room, after this */
+    uint64_t at_ms;       /* wall clock */
+    struct frame *update; /* Yjs update, V1 */
+};
+
+struct store_job {
+    struct list_node node; /* the store's */
+    enum store_op op;
+    unsigned worker; /* who asks; the store only hands it back */
+    uint64_t number; /* likewise */
+    struct frame *room;
+    uint64_t queued_ns;
+
+    struct store_row row; /* append: version and update; the store takes the count on it */
+
+    /* load, fold: filled by the store */
+    enum err err; /* ERR_DAMAGED: this room cannot be read; ERR_STORE: not now */
+    bool exists;  /* anything is known of the room */
+    uint64_t version;
+    struct frame *snapshot; /* Yjs update, V2; NULL: none */
+    struct store_row *rows; /* since then, in order */
+    size_t rows_count;
+    size_t rows_bytes;
+};
+
+struct store_job *store_job_new(enum store_op, struct frame *room);
+/* Frees it with all it holds; NULL is a no-op. */
+void store_job_free(struct store_job *);
+
+struct store_options {
+    const char *data;              /* directory; "memory": nothing is written anywhere */
+    bool relaxed;                  /* a commit need not reach the disk at once */
+    const struct store_form *form; /* NULL: sqlite */
+    const char *vfs;               /* tests: the file system of SQLite to use; NULL: its own */
+    unsigned metrics_thread;       /* this index and the next are the store's, see metrics.h */
+    unsigned retry_ms;             /* tests: first wait after a failure; 0: CAPS_STORE_RETRY_MS */
+    void (*done)(void *ctx, struct store_job *); /* takes the job */
+    void (*changed)(void *ctx, bool serving);
+    void *ctx;
+};
+
+/* Opens, or makes, what is in the directory, and starts the threads. On failure returns NULL with
+ * a sentence in `why` that names the directory and the fix. */
+struct store *store_open(const struct store_options *, char *why, size_t why_bytes);
+/* Takes the job. */
+void store_post(struct store *, struct store_job *);
+/* Commits what is queued and ends the threads; nothing may be posted any more. False when something
+ * could not be written. NULL and a second call are no-ops. */
+bool store_close(struct store *);
+/* Closes and frees. */
+void store_free(struct store *);
+
+enum store_health {
+    STORE_SERVING,
+    STORE_SLOW,    /* something waits for its commit longer than CAPS_STORE_SLOW_MS */
+    STORE_FAILING, /* the journal cannot be written */
+};
+enum store_health store_health(const struct store *);
+/* So much waits that nothing should be added: bytes or rows. */
+bool store_behind(const struct store *);
+/* "sqlite" or "memory", for the health page. */
+const char *store_name(const struct store *);
+
+#endif

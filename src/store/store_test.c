@@ -1,0 +1,526 @@
+/* What the store promises: what it has handed back is there again, whatever happened. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "limit/caps.h"
+#include "store/disk_test.h"
+#include "store/store.h"
+#include "yata.h"
+
+/* ---- a store, and somebody who waits for it ---- */
+
+struct fixture {
+    char dir[40];
+    struct store *store;
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    struct list_node done; /* jobs that came back */
+    int failures;          /* how often it said that it fails */
+    int recoveries;
+    bool on_disk; /* the disk of disk_test.h */
+};
+
+static void on_done(void *ctx, struct store_job *job) {
+    struct fixture *f = ctx;
+    (void)pthread_mutex_lock(&f->lock);
+    list_push(&f->done, &job->node);
+    (void)pthread_cond_broadcast(&f->news);
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
+static void on_changed(void *ctx, bool serving) {
+    struct fixture *f = ctx;
+    (void)pthread_mutex_lock(&f->lock);
+    f->failures += !serving;
+    f->recoveries += serving;
+    (void)pthread_cond_broadcast(&f->news);
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
+static struct store *try_open(struct fixture *f, char *why, size_t why_bytes) {
+    struct store_options o = {.data = f->dir,
+                              .vfs = f->on_disk ? "disk" : NULL,
+                              .metrics_thread = CAPS_WORKERS,
+                              .retry_ms = 1,
+                              .done = on_done,
+                              .changed = on_changed,
+                              .ctx = f};
+    return store_open(&o, why, why_bytes);
+}
+
+static void open_store(struct fixture *f) {
+    char why[300] = "";
+    f->store = try_open(f, why, sizeof why);
+    if (!f->store) {
+        fail_msg("%s", why);
+    }
+}
+
+static void forget(struct fixture *f) {
+    for (struct list_node *n; (n = list_shift(&f->done)) != NULL;) {
+        store_job_free(LIST_ITEM(n, struct store_job, node));
+    }
+}
+
+static void close_store(struct fixture *f) {
+    store_free(f->store);
+    f->store = NULL;
+    forget(f);
+}
+
+static int set_up(void **state) {
+    struct fixture *f = NEW(struct fixture);
+    (void)snprintf(f->dir, sizeof f->dir, "/tmp/store_test.XXXXXX");
+    (void)pthread_mutex_init(&f->lock, NULL);
+    (void)pthread_cond_init(&f->news, NULL);
+    list_init(&f->done);
+    *state = f;
+    return mkdtemp(f->dir) ? 0 : -1;
+}
+
+static int set_up_disk(void **state) {
+    int e = set_up(state);
+    ((struct fixture *)*state)->on_disk = true;
+    disk_register();
+    disk_clear(1);
+    return e;
+}
+
+static int tear_down(void **state) {
+    static const char *const files[] = {"lock", "journal.db", "journal.db-wal", "rooms.db",
+                                        "rooms.db-wal"};
+    struct fixture *f = *state;
+    close_store(f);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[80];
+        (void)snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(f->dir);
+    disk_clear(1);
+    mem_free(f);
+    return 0;
+}
+
+/* ---- asking ---- */
+
+static struct store_job *wait_for(struct fixture *f, int ms) {
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    int e = 0;
+    (void)pthread_mutex_lock(&f->lock);
+    while (list_empty(&f->done) && !e) {
+        e = pthread_cond_timedwait(&f->news, &f->lock, &until);
+    }
+    struct list_node *n = list_shift(&f->done);
+    (void)pthread_mutex_unlock(&f->lock);
+    return n ? LIST_ITEM(n, struct store_job, node) : NULL;
+}
+
+static struct store_job *job_for(enum store_op op, const char *room) {
+    struct frame *name = frame_copy(slice_str(room));
+    struct store_job *job = store_job_new(op, name);
+    frame_unref(name);
+    return job;
+}
+
+static struct store_job *ask(struct fixture *f, enum store_op op, const char *room) {
+    store_post(f->store, job_for(op, room));
+    struct store_job *job = wait_for(f, 10000);
+    assert_non_null(job);
+    return job;
+}
+
+/* The update with which client 5 types one more letter into the text "t". */
+static struct frame *letter(unsigned clock, char c) {
+    uint8_t b[16];
+    size_t n = 0;
+    b[n++] = 1;
+    b[n++] = 1;
+    b[n++] = 5;
+    b[n++] = (uint8_t)clock;
+    if (clock == 0) {
+        const uint8_t first[] = {0x04, 1, 1, 't'};
+        memcpy(b + n, first, sizeof first);
+        n += sizeof first;
+    } else {
+        b[n++] = 0x84;
+        b[n++] = 5;
+        b[n++] = (uint8_t)(clock - 1);
+    }
+    b[n++] = 1;
+    b[n++] = (uint8_t)c;
+    b[n++] = 0;
+    return frame_copy(slice_of(b, n));
+}
+
+static void post_letter(struct fixture *f, const char *room, unsigned clock) {
+    struct store_job *job = job_for(STORE_APPEND, room);
+    job->row.version = clock + 1;
+    job->row.update = letter(clock, (char)('a' + clock % 26));
+    store_post(f->store, job);
+}
+
+static void type(struct fixture *f, const char *room, unsigned from, unsigned to) {
+    for (unsigned i = from; i < to; i++) {
+        post_letter(f, room, i);
+        struct store_job *job = wait_for(f, 10000);
+        assert_non_null(job);
+        assert_int_equal(job->op, STORE_APPEND);
+        store_job_free(job);
+    }
+}
+
+static void put_together(const struct store_job *job, struct yata_doc *doc) {
+    if (job->snapshot) {
+        assert_int_equal(
+            yata_apply_as(doc, YATA_V2, job->snapshot->bytes, job->snapshot->n, NULL, NULL),
+            YATA_OK);
+    }
+    for (size_t i = 0; i < job->rows_count; i++) {
+        const struct frame *u = job->rows[i].update;
+        assert_int_equal(yata_apply(doc, u->bytes, u->n, NULL, NULL), YATA_OK);
+    }
+}
+
+/* How many letters the loaded room has. */
+static unsigned letters(const struct store_job *job) {
+    struct yata_doc *doc = yata_doc_new(NULL);
+    put_together(job, doc);
+    const struct yata_clock *clocks = NULL;
+    size_t n = 0;
+    assert_int_equal(yata_state_vector(doc, &clocks, &n), YATA_OK);
+    unsigned all = n ? (unsigned)clocks[0].clock : 0;
+    yata_doc_free(doc);
+    return all;
+}
+
+static void expect_room(struct fixture *f, const char *room, unsigned count, uint64_t version) {
+    struct store_job *job = ask(f, STORE_LOAD, room);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(job->exists, version > 0);
+    assert_int_equal(letters(job), count);
+    assert_int_equal(job->version, version);
+    store_job_free(job);
+}
+
+static void fold_room(struct fixture *f, const char *room) {
+    struct store_job *job = ask(f, STORE_FOLD, room);
+    assert_int_equal(job->err, ERR_OK);
+    store_job_free(job);
+}
+
+/* ---- what lasts ---- */
+
+static void what_was_handed_back_is_there_in_the_next_life(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    expect_room(f, "r", 0, 0);
+    type(f, "r", 0, 5);
+    type(f, "other", 0, 2);
+    expect_room(f, "r", 5, 5);
+    close_store(f);
+    open_store(f);
+    expect_room(f, "r", 5, 5);
+    expect_room(f, "other", 2, 2);
+    expect_room(f, "nobody's", 0, 0);
+}
+
+static void many_at_once_come_back_in_order_and_are_there(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    for (unsigned i = 0; i < 100; i++) {
+        post_letter(f, "r", i);
+    }
+    uint64_t last = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        struct store_job *job = wait_for(f, 10000);
+        assert_int_equal(job->row.version, i + 1);
+        assert_true(job->row.id > last);
+        last = job->row.id;
+        store_job_free(job);
+    }
+    assert_false(store_behind(f->store));
+    expect_room(f, "r", 100, 100);
+}
+
+static void what_is_queued_at_the_end_is_committed_first(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    for (unsigned i = 0; i < 50; i++) {
+        post_letter(f, "r", i);
+    }
+    assert_true(store_close(f->store));
+    close_store(f);
+    open_store(f);
+    expect_room(f, "r", 50, 50);
+}
+
+static void folding_keeps_everything_and_empties_the_journal(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 10);
+    fold_room(f, "r");
+    struct store_job *job = ask(f, STORE_LOAD, "r");
+    assert_int_equal(job->rows_count, 0);
+    assert_non_null(job->snapshot);
+    assert_int_equal(letters(job), 10);
+    store_job_free(job);
+    type(f, "r", 10, 20);
+    expect_room(f, "r", 20, 20);
+    fold_room(f, "r"); /* onto the snapshot that is there */
+    fold_room(f, "r"); /* nothing to do */
+    expect_room(f, "r", 20, 20);
+    close_store(f);
+    open_store(f);
+    expect_room(f, "r", 20, 20);
+}
+
+static void what_waits_for_others_survives_folding(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 1, 3); /* the second and third letter, without the first */
+    fold_room(f, "r");
+    expect_room(f, "r", 0, 3);
+    type(f, "r", 0, 1);
+    fold_room(f, "r");
+    expect_room(f, "r", 3, 3);
+}
+
+static void a_version_never_goes_back_when_the_end_was_not_clean(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 5);
+    type(f, "folded", 0, 5);
+    fold_room(f, "folded");
+    struct disk_image image;
+    disk_cut(&image);
+    close_store(f);
+    disk_wake(&image, 1);
+    open_store(f);
+    expect_room(f, "r", 5, 5 + STORE_VERSION_GAP);
+    expect_room(f, "folded", 5, 5 + STORE_VERSION_GAP);
+    close_store(f);
+    open_store(f); /* cleanly this time */
+    expect_room(f, "r", 5, 5 + STORE_VERSION_GAP);
+}
+
+/* ---- when the disk suffers ---- */
+
+static void nothing_is_handed_back_before_it_is_durable(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    disk_fill(true);
+    for (unsigned i = 3; i < 60; i++) {
+        post_letter(f, "r", i);
+    }
+    (void)pthread_mutex_lock(&f->lock);
+    while (!f->failures) {
+        (void)pthread_cond_wait(&f->news, &f->lock);
+    }
+    (void)pthread_mutex_unlock(&f->lock);
+    assert_int_equal(store_health(f->store), STORE_FAILING);
+    expect_room(f, "r", 3, 3); /* reading goes on */
+    expect_room(f, "other", 0, 0);
+    disk_fill(false);
+    for (unsigned i = 3; i < 60; i++) {
+        struct store_job *job = wait_for(f, 10000);
+        assert_int_equal(job->row.version, i + 1);
+        store_job_free(job);
+    }
+    (void)pthread_mutex_lock(&f->lock);
+    assert_int_equal(f->recoveries, 1);
+    (void)pthread_mutex_unlock(&f->lock);
+    assert_int_equal(store_health(f->store), STORE_SERVING);
+    expect_room(f, "r", 60, 60);
+}
+
+static void an_end_while_it_fails_says_that_something_is_lost(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    disk_fill(true);
+    for (unsigned i = 3; i < 60; i++) {
+        post_letter(f, "r", i);
+    }
+    assert_false(store_close(f->store));
+    close_store(f);
+    disk_fill(false);
+    open_store(f);
+    expect_room(f, "r", 3, 3 + STORE_VERSION_GAP);
+}
+
+/* A short life in which one write or sync fails, then a power cut. Returns false when it was over
+ * before that one came. */
+static bool live_through(struct fixture *f, long fail_at, unsigned seed) {
+    disk_clear(seed);
+    disk_fail_at(fail_at);
+    char why[300] = "";
+    f->store = try_open(f, why, sizeof why);
+    if (!f->store) { /* the first opening may fail, and says so */
+        assert_true(disk_has_failed() && why[0]);
+        disk_fail_at(0);
+        open_store(f);
+    }
+    unsigned handed_back = 0;
+    for (unsigned i = 0; i < 6; i++) {
+        type(f, "r", i, i + 1);
+        handed_back++;
+        if (i == 3) {
+            store_job_free(ask(f, STORE_FOLD, "r")); /* may fail: then the rows stay */
+        }
+    }
+    store_post(f->store, job_for(STORE_FOLD, "r")); /* perhaps under way at the cut */
+    struct disk_image image;
+    disk_cut(&image);
+    bool came = disk_has_failed();
+    disk_fail_at(0);
+    close_store(f);
+    disk_wake(&image, seed);
+    open_store(f);
+    struct store_job *job = ask(f, STORE_LOAD, "r");
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(letters(job), handed_back);
+    assert_true(job->version >= handed_back);
+    store_job_free(job);
+    close_store(f);
+    return came;
+}
+
+static void whichever_write_or_sync_fails_nothing_handed_back_is_lost(void **state) {
+    struct fixture *f = *state;
+    long at = 1;
+    while (live_through(f, at, (unsigned)at * 7919u)) {
+        at++;
+    }
+    print_message("%ld operations, each failed once\n", at - 1);
+    assert_true(at > 40);
+}
+
+/* ---- damage ---- */
+
+static void spoil(const struct fixture *f, const char *file, const char *sql) {
+    char path[80];
+    sqlite3 *db = NULL;
+    (void)snprintf(path, sizeof path, "%s/%s", f->dir, file);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void a_damaged_room_is_refused_and_the_others_serve(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "row", 0, 3);
+    type(f, "snapshot", 0, 3);
+    type(f, "whole", 0, 3);
+    fold_room(f, "snapshot");
+    fold_room(f, "whole");
+    close_store(f);
+    spoil(f, "journal.db",
+          "UPDATE journal SET payload=x'0101050004010174016200' WHERE room='row' AND version=1");
+    spoil(f, "rooms.db", "UPDATE room SET version=9 WHERE name='snapshot'");
+    open_store(f);
+    const char *const damaged[] = {"row", "snapshot"};
+    for (size_t i = 0; i < 2; i++) {
+        struct store_job *job = ask(f, STORE_LOAD, damaged[i]);
+        assert_int_equal(job->err, ERR_DAMAGED);
+        store_job_free(job);
+    }
+    type(f, "whole", 3, 4);
+    expect_room(f, "whole", 4, 4);
+}
+
+static void refuses_to_open(struct fixture *f, const char *word) {
+    char why[300] = "";
+    assert_null(try_open(f, why, sizeof why));
+    assert_non_null(strstr(why, word));
+    assert_non_null(strstr(why, f->dir));
+}
+
+static void what_is_no_store_of_ours_ends_the_start_with_a_sentence(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    struct store *first = f->store;
+    refuses_to_open(f, "in use by another collabd (process ");
+    f->store = first;
+    close_store(f);
+    spoil(f, "journal.db", "PRAGMA user_version=99");
+    refuses_to_open(f, "newer collabd");
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/journal.db", f->dir);
+    FILE *file = fopen(path, "w");
+    for (int i = 0; i < 1000; i++) {
+        (void)fputs("no database ", file);
+    }
+    (void)fclose(file);
+    refuses_to_open(f, "not a database");
+    (void)unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    refuses_to_open(f, "cannot be opened");
+    (void)rmdir(path);
+    if (geteuid() == 0) {
+        open_store(f);
+        close_store(f);
+        assert_int_equal(chown(path, 65534, 65534), 0);
+        refuses_to_open(f, "belongs to user 65534");
+        (void)unlink(path);
+    }
+    struct fixture nowhere = {.dir = "/proc/self/nowhere"};
+    refuses_to_open(&nowhere, "cannot be made");
+    struct fixture file_not_dir = {.dir = "/proc/version"};
+    refuses_to_open(&file_not_dir, "cannot be opened");
+}
+
+static void memory_leaves_nothing_behind(void **state) {
+    struct fixture *f = *state;
+    struct fixture m = {.dir = "memory", .lock = f->lock, .news = f->news};
+    list_init(&m.done);
+    open_store(&m);
+    assert_string_equal(store_name(m.store), "memory");
+    type(&m, "r", 0, 3);
+    fold_room(&m, "r");
+    type(&m, "r", 3, 5);
+    expect_room(&m, "r", 5, 5);
+    close_store(&m);
+    open_store(&m);
+    expect_room(&m, "r", 0, 0);
+    close_store(&m);
+    assert_int_equal(access("memory", F_OK), -1);
+}
+
+#define ON_DISK(test)  cmocka_unit_test_setup_teardown(test, set_up_disk, tear_down)
+#define ON_FILES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        ON_FILES(what_was_handed_back_is_there_in_the_next_life),
+        ON_FILES(many_at_once_come_back_in_order_and_are_there),
+        ON_FILES(what_is_queued_at_the_end_is_committed_first),
+        ON_FILES(folding_keeps_everything_and_empties_the_journal),
+        ON_FILES(what_waits_for_others_survives_folding),
+        ON_DISK(a_version_never_goes_back_when_the_end_was_not_clean),
+        ON_DISK(nothing_is_handed_back_before_it_is_durable),
+        ON_DISK(an_end_while_it_fails_says_that_something_is_lost),
+        ON_DISK(whichever_write_or_sync_fails_nothing_handed_back_is_lost),
+        ON_FILES(a_damaged_room_is_refused_and_the_others_serve),
+        ON_FILES(what_is_no_store_of_ours_ends_the_start_with_a_sentence),
+        ON_FILES(memory_leaves_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
