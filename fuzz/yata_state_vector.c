@@ -6,6 +6,7 @@
 #include "yata_support.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    strict_docs = size % 2 != 0;
     struct yata_doc *doc = base_doc();
     struct yata_clock *clocks = NULL;
     size_t n = 0;

@@ -28,8 +28,12 @@ static const uint8_t base_update[] = {
 #include "yata_base.inc"
 };
 
+/* Of all documents of a run. A target takes it from its input, so that gaps are met both ways. */
+static bool strict_docs;
+
 static inline struct yata_doc *new_doc(void) {
-    struct yata_options options = {.max_pending_bytes = 1 << 20, .max_clients = 10000};
+    struct yata_options options = {
+        .strict = strict_docs, .max_pending_bytes = 1 << 20, .max_clients = 10000};
     struct yata_doc *doc = yata_doc_new(&options);
     promise("memory for a document", doc);
     return doc;

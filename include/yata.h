@@ -91,7 +91,9 @@ struct yata_doc;
 
 /* What to allow and how; all zero is the default. */
 struct yata_options {
-    bool no_gc;               /* keep deleted content (yjs: gc:false) */
+    bool no_gc;  /* keep deleted content (yjs: gc:false) */
+    bool strict; /* what lies behind a gap in its client's clocks waits for the gap to be
+                  * filled, as in yjs 13.6. Else it is there at once, as in yjs 14 */
     size_t max_pending_bytes; /* updates whose dependencies are missing; 0: 16 MiB */
     size_t max_clients;       /* distinct client ids in the document; 0: 1,000,000 */
     size_t max_depth;         /* nesting of JSON-like values; 0: 256, at most 1024. Types may nest
@@ -111,6 +113,7 @@ struct yata_applied {
     bool whole;   /* all of the update was new and was integrated, and nothing else was: the
                    * received bytes say exactly what changed and may be relayed as they are */
     bool pending; /* a part of this update waits for others that have not arrived */
+    bool gap;     /* a part of it lies behind a gap in its client's clocks; never with `strict` */
     bool freed;   /* it set free, and brought in, parts of earlier updates that were waiting */
 };
 

@@ -99,6 +99,11 @@ static bool want_ref(struct yata_doc *doc, const struct yatai_section *s, struct
     return true;
 }
 
+static bool want_fills(struct yata_doc *doc, uint32_t n) {
+    doc->fills_owed += n;
+    return YATAI_RESERVE(&doc->mem, &doc->filled, doc->filled.n + doc->fills_owed);
+}
+
 static bool want_update(struct yata_doc *doc, struct yatai_update *u, const struct yatai_plan *plan,
                         struct needs *needs) {
     for (size_t i = 0; i < u->sections.n; i++) {
@@ -117,7 +122,12 @@ static bool want_update(struct yata_doc *doc, struct yatai_update *u, const stru
     for (size_t i = 0; i < u->sections.n; i++) {
         const struct yatai_section *s = &u->sections.v[i];
         uint32_t n = s->count > 0 ? s->count : s->next; /* 0: a part of it has to wait */
-        if (s->slot != 0 && n > 0 && !want(doc, s->slot, n, 0, needs)) {
+        if (s->slot == 0 || n == 0) {
+            continue;
+        }
+        /* Each struct may leave a hole before it, or a part of one on either side. */
+        if (!want(doc, s->slot, n, 0, needs) ||
+            (plan->holes && (!want(doc, s->slot, n, 2 * n, needs) || !want_fills(doc, n)))) {
             return false;
         }
     }
@@ -222,6 +232,18 @@ static void delete_ranges(struct yata_doc *doc, const yatai_ranges *ranges) {
     }
 }
 
+/* Whether something of the update lies behind a hole. */
+static bool behind_gap(struct yata_doc *doc) {
+    for (size_t i = 0; i < doc->update.sections.n && doc->hole_count > 0; i++) {
+        const struct yatai_section *s = &doc->update.sections.v[i];
+        uint32_t slot = yatai_client_find(doc, s->client);
+        if (slot != 0 && doc->clients.v[slot].hole < s->end_clock) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void integrate_all(struct yatai_waits *w) {
     struct yata_doc *doc = w->doc;
     integrate(doc, &doc->update, &doc->plan);
@@ -258,12 +280,13 @@ enum yata_status yatai_apply_read(struct yata_doc *doc, struct yata_applied *ret
         bool moved = doc->plan.moves > 0 || retried;
         ret_applied->changed = moved || doc->deletes != deletes;
         ret_applied->pending = w.some && yatai_pending_any(doc);
+        ret_applied->gap = behind_gap(doc);
         ret_applied->freed = retried || w.ranges_freed;
         ret_applied->whole =
             ret_applied->changed && !doc->old && !w.some && !w.retry && !w.ranges_freed;
     }
 out:
-    doc->heap_owed = 0;
+    doc->heap_owed = doc->fills_owed = 0;
     yatai_index_trim(doc);
     yatai_waits_fini(&w);
     return status;

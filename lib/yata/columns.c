@@ -220,7 +220,7 @@ void yatai_columns_ref(struct yatai_columns *c, const struct yatai_ref *ref, uin
         }
         return;
     }
-    unsigned info = ref->kind | (has & ~(unsigned)YATAI_HAS_ROOT);
+    unsigned info = ref->kind | (has & YATAI_HAS_ON_WIRE);
     put_byte(&c->info, (uint8_t)(info | (skip > 0 ? YATAI_HAS_ORIGIN : 0)));
     if (skip > 0) {
         put_id(c, &c->left_clock, client, ref->clock + skip - 1);

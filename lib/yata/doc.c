@@ -55,6 +55,7 @@ void yata_doc_free(struct yata_doc *doc) {
     YATAI_VEC_FREE(&doc->mem, &doc->touched);
     YATAI_VEC_FREE(&doc->mem, &doc->deleted);
     YATAI_VEC_FREE(&doc->mem, &doc->seams);
+    YATAI_VEC_FREE(&doc->mem, &doc->filled);
     YATAI_VEC_FREE(&doc->mem, &doc->vector);
     YATAI_VEC_FREE(&doc->mem, &doc->marks);
     struct yatai_mem mem = doc->mem;
@@ -130,11 +131,12 @@ static void settle(struct yata_doc *doc) {
 }
 
 static void close_transaction(struct yata_doc *doc) {
-    doc->touched.n = doc->deleted.n = doc->seams.n = 0;
+    doc->touched.n = doc->deleted.n = doc->seams.n = doc->filled.n = 0;
     doc->spans_lost = doc->seams_lost = false;
     TRIM(doc, &doc->touched);
     TRIM(doc, &doc->deleted);
     TRIM(doc, &doc->seams);
+    TRIM(doc, &doc->filled);
     doc->open = false;
 }
 
@@ -197,7 +199,7 @@ enum yata_status yata_apply(struct yata_doc *doc, const uint8_t *update, size_t 
 
 void yata_stats(const struct yata_doc *doc, struct yata_stats *ret) {
     *ret = (struct yata_stats){
-        .structs = doc->struct_count,
+        .structs = doc->struct_count - doc->hole_count,
         .types = doc->type_count,
         .memory_bytes = doc->mem.used_bytes,
     };

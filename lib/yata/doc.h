@@ -85,7 +85,8 @@ struct yatai_client {
     uint8_t *ranges; /* as in a delete set of V1, without client and count */
     struct yatai_leaf *leaf;
     uint32_t leaf_count, leaf_cap;
-    uint32_t clock;            /* everything below is known */
+    uint32_t clock; /* where the last struct ends: everything below is known, but holes */
+    uint32_t hole;  /* the first of these, or UINT32_MAX; see holes.c */
     uint32_t hit_leaf, hit_at; /* where the last search ended */
     uint32_t want_appends;     /* while reserving: structs that are new */
     uint32_t want_splits;      /* and cuts in the middle */
@@ -143,6 +144,7 @@ struct yatai_plan {
     YATAI_VEC(struct yatai_missing) missing;
     size_t moves; /* steps that add something; the others only split, see plan.c */
     bool known;   /* some structs are known already */
+    bool holes;   /* the clocks of some clients have holes, or will */
 };
 
 struct yata_doc {
@@ -171,6 +173,7 @@ struct yata_doc {
     YATAI_VEC(struct yatai_place *) spare; /* empty leaves */
     size_t spare_owed;
     size_t struct_count;
+    size_t hole_count; /* of these structs; none while `strict` */
 
     bool open;                   /* in a transaction */
     bool told;                   /* whose update may be asked for */
@@ -180,6 +183,8 @@ struct yata_doc {
     YATAI_VEC(uint32_t) touched; /* slots with a new clock */
     YATAI_VEC(struct yatai_span) deleted;
     YATAI_VEC(struct yatai_seam) seams;
+    YATAI_VEC(struct yatai_span) filled; /* what came into holes */
+    size_t fills_owed;                   /* places there that are promised to the update */
 
     struct yatai_pending pending;
     struct yatai_update update, waiting; /* scratch: the update, and what waited before */
@@ -262,6 +267,28 @@ static inline uint32_t yatai_client_tail(const struct yatai_client *c) {
     const struct yatai_leaf *leaf = &c->leaf[c->leaf_count - 1];
     return leaf->place[leaf->n - 1].item;
 }
+
+/* What a state vector says of a client. */
+static inline uint32_t yatai_client_known(const struct yatai_client *c) {
+    return c->clock < c->hole ? c->clock : c->hole;
+}
+
+/* ---- holes.c -------------------------------------------------------------------------------- */
+
+/* Whether the clock is in a hole. */
+bool yatai_is_hole(struct yata_doc *, struct yatai_client *, uint32_t clock);
+/* Whether an id will be known once what was planned of the updates (NULL: none) is integrated;
+ * until *ret_end the answer is the same. */
+bool yatai_plan_knows(struct yata_doc *, const struct yatai_update *,
+                      const struct yatai_update *earlier, struct yatai_id id, uint32_t *ret_end);
+/* Leaves of each struct what is not known, where its client has holes; *ret_known becomes true when
+ * that is less than all. False when memory is out. */
+bool yatai_update_cut(struct yata_doc *, struct yatai_update *, const struct yatai_update *earlier,
+                      bool *ret_known);
+/* Leaves a hole from the client's clock to this one. Room was reserved, here and below. */
+void yatai_hole_open(struct yata_doc *, uint32_t slot, uint32_t clock);
+/* Puts a struct into the index in the place of a hole, or of a part of one. */
+void yatai_hole_fill(struct yata_doc *, uint32_t slot, uint32_t item);
 
 /* ---- heap.c: payloads ----------------------------------------------------------------------- */
 
@@ -387,6 +414,9 @@ void yatai_spans_normalise(struct yatai_span *, size_t *n);
 /* A struct as an update's, from `skip` units on; V1 or YATAI_KEPT. */
 void yatai_write_ref(struct yatai_out *, enum yata_format, const struct yatai_ref *,
                      uint64_t client, uint32_t skip);
+/* The first `units` of a struct; the half of a pair is put into `mended`, which may fail. */
+struct yatai_ref yatai_ref_beginning(const struct yatai_ref *, uint32_t units,
+                                     struct yatai_out *mended);
 /* A struct of a document as one of an update; points into the document. */
 struct yatai_ref yatai_item_view(const struct yata_doc *, const struct yatai_item *);
 /* Structs at and after the clocks, the delete set of all. `since` is sorted by client descending.

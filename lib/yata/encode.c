@@ -22,7 +22,7 @@ static void write_vector(struct yatai_out *out, const struct yata_doc *doc) {
         const struct yatai_client *c = &doc->clients.v[doc->by_id.v[i]];
         if (c->clock > 0) {
             yatai_out_uint(out, c->id);
-            yatai_out_uint(out, c->clock);
+            yatai_out_uint(out, yatai_client_known(c));
         }
     }
 }
@@ -44,7 +44,7 @@ enum yata_status yata_state_vector(struct yata_doc *doc, const struct yata_clock
     for (size_t i = 0; i < doc->by_id.n; i++) {
         const struct yatai_client *c = &doc->clients.v[doc->by_id.v[i]];
         if (c->clock > 0) {
-            doc->vector.v[doc->vector.n++] = (struct yata_clock){c->id, c->clock};
+            doc->vector.v[doc->vector.n++] = (struct yata_clock){c->id, yatai_client_known(c)};
         }
     }
     *ret = doc->vector.v;

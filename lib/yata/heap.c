@@ -108,7 +108,7 @@ static void move(const struct yata_doc *doc, uint8_t *to, size_t *top, uint32_t 
 }
 
 static bool stores_bytes(unsigned kind) {
-    return kind != YATAI_GC && kind != YATAI_DELETED && kind != YATAI_TYPE;
+    return kind != YATAI_GC && kind != YATAI_DELETED && kind != YATAI_TYPE && kind != YATAI_SKIP;
 }
 
 void yatai_heap_compact(struct yata_doc *doc) {

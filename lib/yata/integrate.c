@@ -112,7 +112,7 @@ void yatai_delete_range(struct yata_doc *doc, uint32_t slot, uint32_t clock, uin
         uint32_t it_end = it->clock + it->len;
         if (it->who & YATAI_F_DELETED) {
             doc->old |= !(it->who & YATAI_F_NOW) && !is_new(doc, it);
-        } else {
+        } else if (yatai_kind(it) != YATAI_SKIP) {
             if (it->clock < clock) {
                 h = yatai_item_split(doc, c, pos, clock - it->clock);
                 pos = yatai_index_find(c, clock);
@@ -163,6 +163,12 @@ static void add_to_client(struct yata_doc *doc, uint32_t slot, uint32_t item) {
     const struct yatai_item *it = yatai_item(doc, item);
     c->ranges_known &= yatai_kind(it) != YATAI_GC;
     touch(doc, slot);
+    if (it->clock < c->clock) {
+        doc->filled.v[doc->filled.n++] = (struct yatai_span){slot, it->clock, it->len};
+        yatai_hole_fill(doc, slot, item);
+        yatai_seam_note(doc, slot, it->clock);
+        return;
+    }
     uint32_t tail = yatai_client_tail(c);
     if (tail != 0 && may_merge(yatai_item(doc, tail), it)) {
         c->fresh_last = it->clock;
@@ -498,26 +504,40 @@ static void integrate_known(struct yata_doc *doc, const struct yatai_ref *ref) {
     }
 }
 
+/* A struct that does not start at its client's clock: behind a gap, in a hole, or known from its
+ * start on. Returns for how long. */
+static uint32_t integrate_apart(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    if (ref->clock > c->clock) {
+        touch(doc, slot);
+        yatai_hole_open(doc, slot, ref->clock);
+        return 0;
+    }
+    if (yatai_is_hole(doc, c, ref->clock)) {
+        return 0;
+    }
+    doc->old = true;
+    return c->clock - ref->clock;
+}
+
 void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref,
                      uint32_t hint) {
     struct yatai_client *c = &doc->clients.v[slot];
-    uint32_t offset = c->clock - ref->clock;
-    if (offset > 0) {
-        doc->old = true;
-        if (offset >= ref->len) {
-            integrate_known(doc, ref);
-            return;
-        }
-    }
-    if (ref->kind == YATAI_GC) {
-        add_collected(doc, slot, c->clock, ref->len - offset);
+    uint32_t offset = ref->clock == c->clock ? 0 : integrate_apart(doc, slot, ref);
+    if (offset >= ref->len) {
+        integrate_known(doc, ref);
         return;
     }
-    if (offset == 0 && !doc->apart && yatai_extend_tail(doc, slot, ref)) {
+    uint32_t clock = ref->clock + offset;
+    if (ref->kind == YATAI_GC) {
+        add_collected(doc, slot, clock, ref->len - offset);
+        return;
+    }
+    if (ref->clock == c->clock && !doc->apart && yatai_extend_tail(doc, slot, ref)) {
         return;
     }
     struct entrant e = {.offset = offset, .hint = hint};
-    e.it.clock = c->clock;
+    e.it.clock = clock;
     e.it.len = ref->len - offset;
     e.it.who = slot << YATAI_SLOT_SHIFT | ref->kind;
     if (!resolve(doc, slot, ref, &e)) {

@@ -6,19 +6,35 @@
  */
 #include "doc.h"
 
+/* Whether the client has all of a struct, though it has holes. */
+static bool struct_known(struct yata_doc *doc, uint64_t client, const struct yatai_ref *ref) {
+    uint32_t end = ref->clock + ref->len;
+    for (uint32_t clock = ref->clock; clock < end;) {
+        struct yatai_id id = {.client = client, .clock = clock};
+        if (!yatai_plan_knows(doc, NULL, NULL, id, &clock)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool structs_known(struct yata_doc *doc, const struct yatai_update *u) {
     for (size_t i = 0; i < u->sections.n; i++) {
         const struct yatai_section *s = &u->sections.v[i];
         uint32_t slot = yatai_client_find(doc, s->client);
-        uint32_t clock = slot != 0 ? doc->clients.v[slot].clock : 0;
-        /* Only the last struct matters, but a Skip says nothing of what it covers. */
+        uint32_t known = slot != 0 ? yatai_client_known(&doc->clients.v[slot]) : 0;
+        bool holes = slot != 0 && doc->clients.v[slot].clock > known;
         for (uint32_t k = s->count; k > 0; k--) {
+            /* A Skip says nothing of what it covers. */
             const struct yatai_ref *ref = &u->refs.v[s->first + k - 1];
-            if (ref->kind != YATAI_SKIP) {
-                if (ref->clock + ref->len > clock) {
-                    return false;
-                }
-                break;
+            if (ref->kind == YATAI_SKIP) {
+                continue;
+            }
+            if (ref->clock + ref->len > known && !(holes && struct_known(doc, s->client, ref))) {
+                return false;
+            }
+            if (!holes) {
+                break; /* what comes before it is known, too */
             }
         }
     }

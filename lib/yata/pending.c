@@ -87,7 +87,8 @@ static int missing_order(const void *a, const void *b) {
     return (x->clock > y->clock) - (x->clock < y->clock);
 }
 
-/* Adds to the missing clocks and keeps the lowest of each client, by client ascending. */
+/* Adds to the missing clocks, by client and clock ascending. In strict documents the lowest of each
+ * client is enough; where there may be holes, any may come first. */
 static bool add_missing(struct yatai_waits *w, const struct yatai_missing *v, size_t n) {
     if (!YATAI_RESERVE(&w->doc->mem, &w->missing, w->missing.n + n)) {
         return false;
@@ -101,32 +102,41 @@ static bool add_missing(struct yatai_waits *w, const struct yatai_missing *v, si
     qsort(w->missing.v, w->missing.n, sizeof *w->missing.v, missing_order);
     size_t count = 1;
     for (size_t i = 1; i < w->missing.n; i++) {
-        if (w->missing.v[i].client != w->missing.v[count - 1].client) {
-            w->missing.v[count++] = w->missing.v[i];
+        const struct yatai_missing *x = &w->missing.v[i], *last = &w->missing.v[count - 1];
+        if (x->client != last->client || (!w->doc->options.strict && x->clock != last->clock)) {
+            w->missing.v[count++] = *x;
         }
     }
     w->missing.n = count;
     return true;
 }
 
-static bool frees(const struct yata_doc *doc, uint64_t client, uint32_t state) {
+/* Whether the section brings something that is waited for. */
+static bool frees(struct yata_doc *doc, const struct yatai_section *s) {
     size_t low = 0, high = doc->pending.missing.n;
     const struct yatai_missing *v = doc->pending.missing.v;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        if (v[mid].client < client) {
+        if (v[mid].client < s->client) {
             low = mid + 1;
         } else {
             high = mid;
         }
     }
-    return low < doc->pending.missing.n && v[low].client == client && v[low].clock <= state;
+    for (; low < doc->pending.missing.n && v[low].client == s->client && v[low].clock <= s->state;
+         low++) {
+        struct yatai_id id = {.client = s->client, .clock = (uint32_t)v[low].clock - 1};
+        uint32_t end;
+        if (!doc->plan.holes || yatai_plan_knows(doc, &doc->update, NULL, id, &end)) {
+            return true;
+        }
+    }
+    return false;
 }
 
-static bool can_retry(const struct yata_doc *doc) {
+static bool can_retry(struct yata_doc *doc) {
     for (size_t i = 0; i < doc->update.sections.n; i++) {
-        const struct yatai_section *s = &doc->update.sections.v[i];
-        if (frees(doc, s->client, s->state)) {
+        if (frees(doc, &doc->update.sections.v[i])) {
             return true;
         }
     }
@@ -186,13 +196,38 @@ static bool plan_structs(struct yatai_waits *w) {
            add_missing(w, doc->plan.missing.v, doc->plan.missing.n);
 }
 
+/* Adds the parts of a range that will be in holes. */
+static bool add_holes(struct yatai_waits *w, const struct yatai_range *x, bool *ret_all) {
+    struct yata_doc *doc = w->doc;
+    const struct yatai_update *waiting = w->retry ? &doc->waiting : NULL;
+    uint32_t end = x->clock + x->len;
+    for (uint32_t clock = x->clock, until = 0; clock < end; clock = until) {
+        struct yatai_id id = {.client = x->client, .clock = clock};
+        bool known = yatai_plan_knows(doc, waiting, &doc->update, id, &until);
+        until = until < end ? until : end;
+        *ret_all &= !known;
+        struct yatai_range part = {.client = x->client, .clock = clock, .len = until - clock};
+        if (!known && !YATAI_PUSH(&doc->mem, &w->ranges, part)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Adds what lies beyond the clocks that clients will have. */
 static bool add_ranges(struct yatai_waits *w, const yatai_ranges *from, bool *ret_all) {
     struct yata_doc *doc = w->doc;
     uint32_t state = 0;
+    bool holes = doc->plan.holes || (w->retry && doc->plan_waiting.holes);
     *ret_all = true;
     for (size_t i = 0; i < from->n; i++) {
         struct yatai_range x = from->v[i];
+        if (holes) {
+            if (!add_holes(w, &x, ret_all)) {
+                return false;
+            }
+            continue;
+        }
         if (i == 0 || x.client != from->v[i - 1].client) {
             state = yatai_plan_state(doc, w->retry ? &doc->waiting : NULL, &doc->update, x.client);
         }
@@ -205,11 +240,11 @@ static bool add_ranges(struct yatai_waits *w, const yatai_ranges *from, bool *re
             x.clock = state;
             x.len = end - state;
         }
-        w->some |= from == &doc->update.ranges;
         if (!YATAI_PUSH(&doc->mem, &w->ranges, x)) {
             return false;
         }
     }
+    w->some |= from == &doc->update.ranges && w->ranges.n > 0;
     return true;
 }
 

@@ -7,6 +7,9 @@
  * which form, shows in the bytes that are handed out: clients from the highest id down; a struct
  * that needs another client's struct of the same update waits on a stack for it; when that one is
  * missing, all that is on the stack waits with the rest of its clients' sections.
+ *
+ * Unless the document is strict, a gap in a client's clocks is no reason to wait, and what is there
+ * is no longer a matter of the last clock alone: holes.c.
  */
 #include "doc.h"
 
@@ -40,6 +43,7 @@ struct planner {
     const struct yatai_section *section;
     uint32_t clock;
     bool asked;
+    bool strict; /* a gap has to wait */
     bool failed;
 };
 
@@ -54,27 +58,14 @@ static void note_missing(struct planner *p, uint64_t client, uint64_t clock_plus
                              (struct yatai_missing){client, clock_plus_one});
 }
 
-/* All that is on the stack has to wait, each with what follows it of its client. */
-static void stack_to_rest(struct planner *p) {
-    struct yatai_plan *plan = p->plan;
-    for (size_t i = 0; i + 1 < plan->stack.n; i += 2) {
-        uint32_t at = plan->stack.v[i];
-        struct yatai_section *s = &p->u->sections.v[at];
-        uint32_t from = plan->stack.v[i + 1] - s->first;
-        if (s->count > 0) {
-            /* `next` becomes where the rest starts; count 0 says that the section is done with. */
-            s->rest_count = s->count - from;
-            s->next = from;
-            s->count = 0;
-            p->failed |= !YATAI_PUSH(&p->doc->mem, &plan->rest, at);
-        }
-    }
-    plan->stack.n = 0;
-}
-
-/* The client that the struct has to wait for, if any. */
+/* Whether the struct has to wait for the one with this id. */
 static bool is_missing(struct planner *p, const struct yatai_section *s, const struct yatai_id *id,
-                       uint64_t *ret_client) {
+                       struct yatai_id *ret) {
+    if (p->plan->holes) {
+        uint32_t end;
+        *ret = *id;
+        return !yatai_plan_knows(p->doc, p->u, p->earlier, *id, &end);
+    }
     if (id->client == s->client) {
         return false;
     }
@@ -87,23 +78,46 @@ static bool is_missing(struct planner *p, const struct yatai_section *s, const s
     if (id->clock < (p->section ? p->section->state : p->clock)) {
         return false;
     }
-    *ret_client = id->client;
+    *ret = *id;
     return true;
 }
 
 static bool find_missing(struct planner *p, const struct yatai_section *s,
-                         const struct yatai_ref *ref, uint64_t *ret_client) {
+                         const struct yatai_ref *ref, struct yatai_id *ret) {
     if (ref->kind == YATAI_GC) {
         return false;
     }
-    if ((ref->has & YATAI_HAS_ORIGIN) && is_missing(p, s, &ref->origin, ret_client)) {
+    if ((ref->has & YATAI_HAS_ORIGIN) && is_missing(p, s, &ref->origin, ret)) {
         return true;
     }
-    if ((ref->has & YATAI_HAS_RIGHT) && is_missing(p, s, &ref->right, ret_client)) {
+    if ((ref->has & YATAI_HAS_RIGHT) && is_missing(p, s, &ref->right, ret)) {
         return true;
     }
     bool by_id = !(ref->has & (YATAI_HAS_ORIGIN | YATAI_HAS_RIGHT | YATAI_HAS_ROOT));
-    return by_id && is_missing(p, s, &ref->parent, ret_client);
+    return by_id && is_missing(p, s, &ref->parent, ret);
+}
+
+/* All that is on the stack has to wait, each with what follows it of its client. */
+static void stack_to_rest(struct planner *p) {
+    struct yatai_plan *plan = p->plan;
+    for (size_t i = 0; i + 1 < plan->stack.n; i += 2) {
+        uint32_t at = plan->stack.v[i];
+        struct yatai_section *s = &p->u->sections.v[at];
+        uint32_t from = plan->stack.v[i + 1] - s->first;
+        struct yatai_id id;
+        if (!p->strict && find_missing(p, s, &p->u->refs.v[plan->stack.v[i + 1]], &id)) {
+            note_missing(p, id.client, (uint64_t)id.clock + 1);
+        }
+        s->stacked = false;
+        if (s->count > 0) {
+            /* `next` becomes where the rest starts; count 0 says that the section is done with. */
+            s->rest_count = s->count - from;
+            s->next = from;
+            s->count = 0;
+            p->failed |= !YATAI_PUSH(&p->doc->mem, &plan->rest, at);
+        }
+    }
+    plan->stack.n = 0;
 }
 
 /* Whether a struct that was there before the update would be split before this clock. */
@@ -120,15 +134,46 @@ static bool may_split(struct planner *p, const struct yatai_id *id, uint32_t clo
  * of it but a place to merge when the transaction ends, and that may show among collected structs.
  */
 static bool splits(struct planner *p, const struct yatai_section *s, const struct yatai_ref *ref) {
-    uint64_t client;
+    struct yatai_id id;
     bool origin =
         (ref->has & YATAI_HAS_ORIGIN) && may_split(p, &ref->origin, ref->origin.clock + 1);
     bool right = (ref->has & YATAI_HAS_RIGHT) && may_split(p, &ref->right, ref->right.clock);
-    return (origin || right) && !find_missing(p, s, ref, &client);
+    return (origin || right) && !find_missing(p, s, ref, &id);
 }
 
 static void put_step(struct planner *p, uint32_t section, uint32_t ref) {
     p->failed |= !YATAI_PUSH(&p->doc->mem, &p->plan->order, (struct yatai_step){section, ref});
+}
+
+/* Where the section is known already: up to its client's clock, but for holes. */
+static bool is_known(struct planner *p, const struct yatai_section *s,
+                     const struct yatai_ref *ref) {
+    uint32_t end = ref->clock + ref->len;
+    if (end > s->state || !p->plan->holes) {
+        return end <= s->state;
+    }
+    /* Cut as it is, it is known whole or not at all. */
+    struct yatai_id id = {.client = s->client, .clock = ref->clock};
+    return yatai_plan_knows(p->doc, NULL, p->earlier, id, &end);
+}
+
+/* The struct waits for another one; true when *section has become the one to look for it in. */
+static bool wait_for(struct planner *p, uint32_t *section, uint32_t ref_at,
+                     const struct yatai_id *id) {
+    struct yatai_section *s = &p->u->sections.v[*section];
+    struct yatai_section *other = yatai_update_section(p->u, id->client);
+    push(p, *section, ref_at);
+    s->stacked = true;
+    if (other && other->next < other->count && (p->strict || !other->stacked)) {
+        *section = (uint32_t)(other - p->u->sections.v);
+        return true;
+    }
+    if (p->strict) { /* any progress of the client is worth another look, as in yjs */
+        uint32_t state = yatai_plan_state(p->doc, p->u, p->earlier, id->client);
+        note_missing(p, id->client, (uint64_t)state + 1);
+    }
+    stack_to_rest(p);
+    return false;
 }
 
 /* Handles one struct; true when *section has become the one to take the next struct from at once.
@@ -136,47 +181,55 @@ static void put_step(struct planner *p, uint32_t section, uint32_t ref) {
 static bool step(struct planner *p, uint32_t *section, uint32_t ref_at) {
     struct yatai_section *s = &p->u->sections.v[*section];
     const struct yatai_ref *ref = &p->u->refs.v[ref_at];
-    uint64_t client;
+    struct yatai_id id;
     if (ref->kind == YATAI_SKIP) {
         return false;
     }
-    if (ref->clock + ref->len <= s->state) {
+    if (is_known(p, s, ref)) {
         /* Yjs would wait for the neighbours even of what it knows, though nothing comes of it. */
         p->plan->known = true;
         if (ref->kind != YATAI_GC && splits(p, s, ref)) {
             put_step(p, *section, ref_at);
         }
-    } else if (ref->clock > s->state) {
+    } else if (ref->clock > s->state && p->strict) {
         push(p, *section, ref_at);
         note_missing(p, s->client, ref->clock);
         stack_to_rest(p);
-    } else if (find_missing(p, s, ref, &client)) {
-        push(p, *section, ref_at);
-        struct yatai_section *other = yatai_update_section(p->u, client);
-        if (other && other->next < other->count) {
-            *section = (uint32_t)(other - p->u->sections.v);
-            return true;
-        }
-        note_missing(p, client, (uint64_t)yatai_plan_state(p->doc, p->u, p->earlier, client) + 1);
-        stack_to_rest(p);
+    } else if (find_missing(p, s, ref, &id)) {
+        return wait_for(p, section, ref_at, &id);
     } else {
         put_step(p, *section, ref_at);
         p->plan->moves++;
-        s->state = ref->clock + ref->len;
+        uint32_t end = ref->clock + ref->len;
+        s->state = end > s->state ? end : s->state;
     }
     return false;
 }
 
-bool yatai_plan_make(struct yata_doc *doc, struct yatai_plan *plan, struct yatai_update *u,
-                     const struct yatai_update *earlier) {
-    struct planner p = {.doc = doc, .plan = plan, .u = u, .earlier = earlier};
-    plan->known = false;
-    plan->moves = 0;
-    plan->order.n = plan->stack.n = plan->rest.n = plan->missing.n = 0;
+/* What is known of the clients before the update, and whether there will be holes. */
+static bool begin(struct planner *p) {
+    struct yatai_update *u = p->u;
+    bool holes = p->doc->hole_count > 0 || u->skips;
     for (size_t i = 0; i < u->sections.n; i++) {
         struct yatai_section *s = &u->sections.v[i];
         s->next = s->rest_count = 0;
-        s->state = yatai_plan_state(doc, NULL, earlier, s->client);
+        s->stacked = false;
+        s->state = yatai_plan_state(p->doc, NULL, p->earlier, s->client);
+        holes |= s->start_clock > s->state;
+    }
+    p->plan->holes = !p->strict && (holes || (p->earlier && p->doc->plan.holes));
+    return !p->plan->holes || yatai_update_cut(p->doc, u, p->earlier, &p->plan->known);
+}
+
+bool yatai_plan_make(struct yata_doc *doc, struct yatai_plan *plan, struct yatai_update *u,
+                     const struct yatai_update *earlier) {
+    struct planner p = {
+        .doc = doc, .plan = plan, .u = u, .earlier = earlier, .strict = doc->options.strict};
+    plan->known = false;
+    plan->moves = 0;
+    plan->order.n = plan->stack.n = plan->rest.n = plan->missing.n = 0;
+    if (!begin(&p)) {
+        return false;
     }
     for (uint32_t current = 0; current < u->sections.n && !p.failed;) {
         struct yatai_section *s = &u->sections.v[current];
@@ -192,6 +245,7 @@ bool yatai_plan_make(struct yata_doc *doc, struct yatai_plan *plan, struct yatai
             } else if (plan->stack.n > 0) {
                 ref = plan->stack.v[--plan->stack.n];
                 section = plan->stack.v[--plan->stack.n];
+                u->sections.v[section].stacked = false;
             } else {
                 break;
             }

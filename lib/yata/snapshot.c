@@ -11,7 +11,6 @@
 
 #include "columns.h"
 #include "doc.h"
-#include "text.h"
 
 static enum yata_status refuse(enum yata_status status, const char *what,
                                struct yata_error *ret_error) {
@@ -138,25 +137,11 @@ bool yata_snapshot_equal(const struct yata_snapshot *a, const struct yata_snapsh
 /* ---- the past ------------------------------------------------------------------------------- */
 
 /* The first `units` of a struct of the document. */
-static void write_beginning(struct yatai_columns *columns, struct yatai_ref ref, uint64_t client,
-                            uint32_t units) {
+static void write_beginning(struct yatai_columns *columns, const struct yatai_ref *whole,
+                            uint64_t client, uint32_t units) {
     struct yatai_out mended = {.mem = columns->rest.mem};
-    ref.len = units;
-    if (ref.kind == YATAI_JSON || ref.kind == YATAI_ANY) {
-        ref.content_bytes =
-            (uint32_t)yatai_elements_skip(ref.kind, ref.content, ref.content_bytes, units);
-    } else if (ref.kind == YATAI_STRING) {
-        bool inside;
-        size_t n = yatai_text_offset(ref.content, ref.content_bytes, units, &inside);
-        if (inside) {
-            yatai_out_bytes(&mended, ref.content, n);
-            yatai_out_byte(&mended, YATAI_TEXT_SUBST);
-            columns->rest.failed |= mended.failed;
-            ref.content = mended.p;
-            n = mended.n;
-        }
-        ref.content_bytes = (uint32_t)n;
-    }
+    struct yatai_ref ref = yatai_ref_beginning(whole, units, &mended);
+    columns->rest.failed |= mended.failed;
     yatai_columns_ref(columns, &ref, client, 0);
     yatai_out_fini(&mended);
 }
@@ -178,7 +163,7 @@ static void write_client(struct yatai_columns *columns, struct yata_doc *doc, ui
         struct yatai_ref ref = yatai_item_view(doc, it);
         /* Like yjs, leaves collected structs whole. */
         if (it->clock + it->len > clock && ref.kind != YATAI_GC) {
-            write_beginning(columns, ref, c->id, clock - it->clock);
+            write_beginning(columns, &ref, c->id, clock - it->clock);
         } else {
             yatai_columns_ref(columns, &ref, c->id, 0);
         }
@@ -190,7 +175,7 @@ static bool knows_more(struct yata_doc *doc, const struct yata_snapshot *snapsho
     for (size_t i = 0; i < snapshot->clock_count; i++) {
         uint64_t clock = snapshot->clocks[i].clock;
         uint32_t slot = yatai_client_find(doc, snapshot->clocks[i].client);
-        if (clock > 0 && (slot == 0 || clock > doc->clients.v[slot].clock)) {
+        if (clock > 0 && (slot == 0 || clock > yatai_client_known(&doc->clients.v[slot]))) {
             return true;
         }
     }

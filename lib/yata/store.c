@@ -99,7 +99,7 @@ uint32_t yatai_client_intern(struct yata_doc *doc, uint64_t id) {
     }
     slot = (uint32_t)doc->clients.n++;
     struct yatai_client *c = &doc->clients.v[slot];
-    *c = (struct yatai_client){.id = id};
+    *c = (struct yatai_client){.id = id, .hole = UINT32_MAX};
     c->id_bytes_count = (uint8_t)(yatai_put_uint(c->id_bytes, id) - c->id_bytes);
     hash_put(doc, slot);
     size_t last = doc->by_id.n;

@@ -38,7 +38,9 @@ enum yatai_kind {
 #define YATAI_HAS_RIGHT     0x40u
 #define YATAI_HAS_SUB       0x20u
 #define YATAI_KIND_BITS     0x1fu
-#define YATAI_HAS_ROOT      0x01u /* only in yatai_ref.has: the parent is a root type */
+#define YATAI_HAS_ON_WIRE   0xe0u /* the above; the others are in yatai_ref.has only: */
+#define YATAI_HAS_ROOT      0x01u /* the parent is a root type */
+#define YATAI_HAS_SUBST     0x02u /* text may hold YATAI_TEXT_SUBST */
 #define YATAI_CLIENT_MAX    ((UINT64_C(1) << 53) - 1)
 #define YATAI_DEPTH_DEFAULT 256
 #define YATAI_DEPTH_MAX     1024 /* what is kept per level is on the stack */
@@ -91,6 +93,7 @@ struct yatai_section {
     uint32_t state;      /* planned: the clock the client will have */
     uint32_t slot;       /* when prepared */
     uint32_t at;         /* offset of the client id, or V2 of the clock */
+    bool stacked;        /* planning: the struct before `next` waits on the stack */
 };
 
 /* A range of a delete set. */

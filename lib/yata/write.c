@@ -3,6 +3,7 @@
  * The counterpart of update.c: yjs 13.6 encoding.js writeClientsStructs, DeleteSet.js,
  * structs/Item.js write, byte for byte.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "columns.h"
@@ -109,7 +110,7 @@ void yatai_write_ref(struct yatai_out *out, enum yata_format format, const struc
     if (ref->any && format == YATAI_KEPT) {
         kind = kind == YATAI_EMBED ? YATAI_ANY_EMBED : YATAI_ANY_FORMAT;
     }
-    unsigned info = kind | (has & ~(unsigned)YATAI_HAS_ROOT);
+    unsigned info = kind | (has & YATAI_HAS_ON_WIRE);
     yatai_out_byte(out, (uint8_t)(info | (skip > 0 ? YATAI_HAS_ORIGIN : 0)));
     if (skip > 0) {
         yatai_out_uint(out, client);
@@ -141,7 +142,8 @@ void yatai_write_ref(struct yatai_out *out, enum yata_format format, const struc
         write_any_as_json(out, kind, ref->content, ref->content_bytes);
         return;
     }
-    write_content(out, ref->kind, ref->content, ref->content_bytes, ref->len, skip, false);
+    write_content(out, ref->kind, ref->content, ref->content_bytes, ref->len, skip,
+                  (has & YATAI_HAS_SUBST) != 0);
 }
 
 static void write_parent(struct yatai_out *out, const struct yata_doc *doc,
@@ -173,7 +175,7 @@ static uint8_t *put_id(uint8_t *p, const struct yatai_client *c, uint32_t clock)
  * simple. Short text is copied in one piece with what stands behind it. */
 static uint8_t *put_simple(uint8_t *p, const struct yata_doc *doc, const struct yatai_item *it,
                            unsigned kind) {
-    if (kind == YATAI_DELETED || kind == YATAI_GC) {
+    if (kind == YATAI_DELETED || kind == YATAI_GC || kind == YATAI_SKIP) {
         return yatai_put_uint(p, it->len);
     }
     if (kind != YATAI_STRING || (it->who & YATAI_F_SUBST)) {
@@ -199,7 +201,7 @@ static void write_item(struct yatai_out *out, const struct yata_doc *doc,
     }
     uint8_t *p = out->p + out->n;
     bool linked = true;
-    if (kind != YATAI_GC) {
+    if (kind != YATAI_GC && kind != YATAI_SKIP) {
         bool origin = skip > 0 || it->origin_slot != 0, right = it->right_slot != 0;
         linked = origin || right;
         *p++ = (uint8_t)(kind | (origin ? YATAI_HAS_ORIGIN : 0) | (right ? YATAI_HAS_RIGHT : 0) |
@@ -213,7 +215,7 @@ static void write_item(struct yatai_out *out, const struct yata_doc *doc,
             p = put_id(p, &clients[it->right_slot], it->right_clock);
         }
     } else {
-        *p++ = YATAI_GC;
+        *p++ = (uint8_t)kind;
     }
     if (skip == 0 && linked) {
         uint8_t *end = put_simple(p, doc, it, kind);
@@ -263,7 +265,7 @@ static void view_parent(const struct yata_doc *doc, const struct yatai_item *it,
 struct yatai_ref yatai_item_view(const struct yata_doc *doc, const struct yatai_item *it) {
     const struct yatai_client *clients = doc->clients.v;
     struct yatai_ref ref = {.clock = it->clock, .len = it->len, .kind = (uint8_t)yatai_kind(it)};
-    if (ref.kind == YATAI_GC) {
+    if (ref.kind == YATAI_GC || ref.kind == YATAI_SKIP) {
         return ref;
     }
     ref.has = it->who & YATAI_F_MAP ? YATAI_HAS_SUB : 0;
@@ -285,8 +287,31 @@ struct yatai_ref yatai_item_view(const struct yata_doc *doc, const struct yatai_
         ref.content_bytes = type->name_bytes;
     } else {
         ref.any = (ref.kind == YATAI_EMBED || ref.kind == YATAI_FORMAT) && (it->who & YATAI_F_ANY);
+        ref.has |= ref.kind == YATAI_STRING && (it->who & YATAI_F_SUBST) ? YATAI_HAS_SUBST : 0;
         ref.content = doc->heap.v + it->content;
         ref.content_bytes = it->content_bytes;
+    }
+    return ref;
+}
+
+struct yatai_ref yatai_ref_beginning(const struct yatai_ref *whole, uint32_t units,
+                                     struct yatai_out *mended) {
+    struct yatai_ref ref = *whole;
+    ref.len = units;
+    if (ref.kind == YATAI_JSON || ref.kind == YATAI_ANY) {
+        ref.content_bytes =
+            (uint32_t)yatai_elements_skip(ref.kind, ref.content, ref.content_bytes, units);
+    } else if (ref.kind == YATAI_STRING) {
+        bool inside;
+        size_t n = yatai_text_offset(ref.content, ref.content_bytes, units, &inside);
+        if (inside) {
+            yatai_out_bytes(mended, ref.content, n);
+            yatai_out_byte(mended, YATAI_TEXT_SUBST);
+            ref.has |= YATAI_HAS_SUBST;
+            ref.content = mended->p;
+            n = mended->failed ? 0 : mended->n;
+        }
+        ref.content_bytes = (uint32_t)n;
     }
     return ref;
 }
@@ -535,13 +560,116 @@ static void write_transaction_ranges(struct yatai_out *out, enum yata_format for
     YATAI_VEC_FREE(mem, &ranges);
 }
 
+/* ---- transactions that met holes ------------------------------------------------------------ */
+
+static int span_order(const void *a, const void *b) {
+    const struct yatai_span *x = a, *y = b;
+    return (x->clock > y->clock) - (x->clock < y->clock);
+}
+
+typedef YATAI_VEC(struct yatai_span) spans;
+
+/* What came of a client: into holes, and at its end, where there may be new holes. */
+static bool new_spans(struct yatai_mem *mem, struct yata_doc *doc, uint32_t slot, spans *ret) {
+    struct yatai_client *c = &doc->clients.v[slot];
+    bool ok = true;
+    ret->n = 0;
+    for (size_t i = 0; i < doc->filled.n && ok; i++) {
+        const struct yatai_span *x = &doc->filled.v[i];
+        ok = x->slot != slot || x->clock >= c->before || YATAI_PUSH(mem, ret, *x);
+    }
+    if (ok && c->before < c->clock) {
+        struct yatai_pos pos = yatai_index_find(c, c->before);
+        do {
+            const struct yatai_item *it = yatai_item(doc, yatai_pos_item(c, pos));
+            uint32_t from = it->clock > c->before ? it->clock : c->before;
+            ok = yatai_kind(it) == YATAI_SKIP ||
+                 YATAI_PUSH(mem, ret, (struct yatai_span){slot, from, it->clock + it->len - from});
+        } while (ok && yatai_pos_next(c, &pos));
+    }
+    qsort(ret->v, ret->n, sizeof *ret->v, span_order);
+    yatai_spans_normalise(ret->v, &ret->n);
+    return ok;
+}
+
+/* The structs of a span; only counts them when there is no sink. */
+static size_t write_span(const struct sink *sink, struct yata_doc *doc,
+                         const struct yatai_span *span) {
+    struct yatai_client *c = &doc->clients.v[span->slot];
+    struct yatai_pos pos = yatai_index_find(c, span->clock);
+    uint32_t end = span->clock + span->len;
+    size_t count = 0;
+    do {
+        const struct yatai_item *it = yatai_item(doc, yatai_pos_item(c, pos));
+        if (it->clock >= end) {
+            break;
+        }
+        count++;
+        if (sink) {
+            uint32_t skip = it->clock < span->clock ? span->clock - it->clock : 0;
+            struct yatai_out mended = {.mem = sink->out->mem};
+            struct yatai_ref ref = yatai_item_view(doc, it);
+            if (it->clock + it->len > end) {
+                ref = yatai_ref_beginning(&ref, end - it->clock, &mended);
+            }
+            if (sink->columns) {
+                yatai_columns_ref(sink->columns, &ref, c->id, skip);
+            } else {
+                yatai_write_ref(sink->out, YATA_V1, &ref, c->id, skip);
+            }
+            sink->out->failed |= mended.failed;
+            yatai_out_fini(&mended);
+        }
+    } while (yatai_pos_next(c, &pos));
+    return count;
+}
+
+/* A section with Skips between the spans (@y/y 14 encoding-helpers.js writeStructs). */
+static void write_spans(struct sink sink, struct yata_doc *doc, const spans *all) {
+    struct yatai_client *c = &doc->clients.v[all->v[0].slot];
+    size_t count = all->n - 1;
+    for (size_t i = 0; i < all->n; i++) {
+        count += write_span(NULL, doc, &all->v[i]);
+    }
+    yatai_out_uint(sink.out, count);
+    if (sink.columns) {
+        yatai_columns_client(sink.columns, c->id);
+    } else {
+        yatai_out_uint(sink.out, c->id);
+    }
+    yatai_out_uint(sink.out, all->v[0].clock);
+    for (size_t i = 0; i < all->n; i++) {
+        struct yatai_ref skip = {.kind = YATAI_SKIP};
+        if (i > 0) {
+            skip.clock = all->v[i - 1].clock + all->v[i - 1].len;
+            skip.len = all->v[i].clock - skip.clock;
+            if (sink.columns) {
+                yatai_columns_ref(sink.columns, &skip, c->id, 0);
+            } else {
+                yatai_write_ref(sink.out, YATA_V1, &skip, c->id, 0);
+            }
+        }
+        (void)write_span(&sink, doc, &all->v[i]);
+    }
+}
+
 static void write_new_structs(struct sink sink, struct yata_doc *doc) {
+    spans all = {0};
     yatai_slots_sort(doc, doc->touched.v, doc->touched.n);
     yatai_out_uint(sink.out, doc->touched.n);
     for (size_t i = 0; i < doc->touched.n; i++) {
         uint32_t slot = doc->touched.v[i];
-        write_section(sink, doc, slot, doc->clients.v[slot].before);
+        const struct yatai_client *c = &doc->clients.v[slot];
+        if (c->hole == UINT32_MAX && doc->filled.n == 0) {
+            write_section(sink, doc, slot, c->before);
+        } else if (new_spans(sink.out->mem, doc, slot, &all)) {
+            write_spans(sink, doc, &all);
+        } else {
+            sink.out->failed = true;
+            break;
+        }
     }
+    YATAI_VEC_FREE(sink.out->mem, &all);
 }
 
 void yatai_write_transaction(struct yatai_out *out, enum yata_format format, struct yata_doc *doc) {

@@ -420,7 +420,8 @@ static void on_role(struct room *r, struct msg *m, uint64_t now_ms) {
 }
 
 struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel) {
-    const struct yata_options options = {.max_pending_bytes = CAPS_PENDING_BYTES};
+    /* Strict, as the clients of today are: who sends what lies behind a gap is told so. */
+    const struct yata_options options = {.strict = true, .max_pending_bytes = CAPS_PENDING_BYTES};
     struct yata_doc *doc = yata_doc_new(&options);
     if (!doc) {
         return NULL;

@@ -26,9 +26,9 @@
 #define COMMAND_MAX (1U << 30)
 
 enum op {
-    OP_NEW = 1,         /* u8 no_gc, u64 max_pending, u64 max_clients, u64 max_depth */
+    OP_NEW = 1,         /* u8 no_gc | holes << 1, u64 max_pending, u64 max_clients, u64 max_depth */
     OP_FREE,            /* */
-    OP_APPLY,           /* update -> u8 changed | whole << 1 | pending << 2 */
+    OP_APPLY,           /* update -> u8 changed | whole << 1 | pending << 2 | gap << 3 */
     OP_BEGIN,           /* */
     OP_COMMIT,          /* -> update */
     OP_ENCODE_STATE,    /* state vector -> update */
@@ -173,7 +173,8 @@ static struct yata_doc *find(struct docs *docs, size_t handle) {
 }
 
 static enum yata_status op_new(struct docs *docs, size_t handle, struct args a) {
-    struct yata_options options = {.no_gc = take_uint(&a, 1) != 0};
+    uint64_t flags = take_uint(&a, 1);
+    struct yata_options options = {.no_gc = (flags & 1) != 0, .strict = (flags & 2) == 0};
     options.max_pending_bytes = (size_t)take_uint(&a, 8);
     options.max_clients = (size_t)take_uint(&a, 8);
     options.max_depth = (size_t)take_uint(&a, 8);
@@ -190,15 +191,19 @@ static void op_free(struct docs *docs, size_t handle) {
     *slot(docs, handle) = NULL;
 }
 
+static void put_applied(struct bytes *ret, const struct yata_applied *applied) {
+    put_uint(ret,
+             (uint64_t)applied->changed | (uint64_t)applied->whole << 1 |
+                 (uint64_t)applied->pending << 2 | (uint64_t)applied->gap << 3,
+             1);
+}
+
 static enum yata_status op_apply(struct yata_doc *doc, struct args a, struct bytes *ret,
                                  struct yata_error *why) {
     struct yata_applied applied = {0};
     enum yata_status status = yata_apply(doc, a.p, a.n, &applied, why);
     if (status == YATA_OK) {
-        put_uint(ret,
-                 (uint64_t)applied.changed | (uint64_t)applied.whole << 1 |
-                     (uint64_t)applied.pending << 2,
-                 1);
+        put_applied(ret, &applied);
     }
     return status;
 }
@@ -347,10 +352,7 @@ static enum yata_status op_apply_as(struct yata_doc *doc, struct args a, struct 
     enum yata_format format = take_format(&a);
     enum yata_status status = yata_apply_as(doc, format, a.p, a.n, &applied, why);
     if (status == YATA_OK) {
-        put_uint(ret,
-                 (uint64_t)applied.changed | (uint64_t)applied.whole << 1 |
-                     (uint64_t)applied.pending << 2,
-                 1);
+        put_applied(ret, &applied);
     }
     return status;
 }
@@ -458,7 +460,7 @@ static enum yata_status op_doc_at(struct docs *docs, size_t handle, struct args 
     struct yata_snapshot snapshot = {0};
     enum yata_format format = take_format(&a);
     size_t to = (size_t)take_uint(&a, 4);
-    struct yata_options options = {.no_gc = take_uint(&a, 1) != 0};
+    struct yata_options options = {.no_gc = take_uint(&a, 1) != 0, .strict = true};
     enum yata_status status = yata_snapshot_decode(format, a.p, a.n, &snapshot, why);
     if (*slot(docs, to)) {
         die("handle in use");

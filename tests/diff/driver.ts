@@ -29,7 +29,7 @@ export class YataError extends Error {
   }
 }
 
-export interface Applied { changed: boolean, whole: boolean, pending: boolean }
+export interface Applied { changed: boolean, whole: boolean, pending: boolean, gap?: true }
 export interface Clock { client: number, clock: number }
 export interface Range { client: number, from: number, to: number }
 export interface StructInfo { client: number, clock: number, length: number, kind: number }
@@ -38,6 +38,8 @@ export interface Stats {
 }
 export interface Presence { client: number, clock: number, state: string | null }
 export interface Options {
+  /** gaps are kept as holes, as in yjs 14; else it is strict, as 13.6 */
+  holes?: boolean
   noGc?: boolean, maxPendingBytes?: number, maxClients?: number, maxDepth?: number
 }
 
@@ -162,7 +164,7 @@ export class Driver {
   /** A new document; release it with free(). */
   doc (options: Options = {}): YataDoc {
     const handle = this.freeHandles.pop() ?? this.nextHandle++
-    const args = new Writer().uint(options.noGc === true ? 1 : 0, 1)
+    const args = new Writer().uint((options.noGc === true ? 1 : 0) + (options.holes === true ? 2 : 0), 1)
       .uint(options.maxPendingBytes ?? 0, 8).uint(options.maxClients ?? 0, 8)
       .uint(options.maxDepth ?? 0, 8).done()
     this.call(Op.New, handle, args).catch(() => {})
@@ -300,14 +302,12 @@ export class YataDoc {
   }
 
   async apply (update: Uint8Array): Promise<Applied> {
-    const flags = (await this.call(Op.Apply, update))[0]
-    return { changed: (flags & 1) !== 0, whole: (flags & 2) !== 0, pending: (flags & 4) !== 0 }
+    return applied((await this.call(Op.Apply, update))[0])
   }
 
   async applyAs (format: Format, update: Uint8Array): Promise<Applied> {
     const args = new Writer().uint(format - 1, 1).bytes(update).done()
-    const flags = (await this.call(Op.ApplyAs, args))[0]
-    return { changed: (flags & 1) !== 0, whole: (flags & 2) !== 0, pending: (flags & 4) !== 0 }
+    return applied((await this.call(Op.ApplyAs, args))[0])
   }
 
   async commitAs (format: Format): Promise<Buffer> {
@@ -374,6 +374,14 @@ export class YataDoc {
       pendingBytes: uint64(b, 32)
     }
   }
+}
+
+function applied (flags: number): Applied {
+  const said: Applied = { changed: (flags & 1) !== 0, whole: (flags & 2) !== 0, pending: (flags & 4) !== 0 }
+  if ((flags & 8) !== 0) {
+    said.gap = true
+  }
+  return said
 }
 
 function uint64 (b: Buffer, at: number): number {

@@ -89,7 +89,7 @@ export function isPending (doc: Y.Doc): boolean {
   return doc.store.pendingStructs !== null || doc.store.pendingDs !== null
 }
 
-type Fail = (detail: string, expected: string, got: string) => never
+export type Fail = (detail: string, expected: string, got: string) => never
 
 function show (value: unknown): string {
   return inspect(value, { depth: 20, breakLength: Infinity, maxStringLength: 400 })
@@ -189,7 +189,7 @@ function structs (update: Uint8Array): string[] {
  * yjs splits what stands at the neighbours of an incoming struct before it sees that it knows the
  * struct already, so that hearing a thing twice can cut a surrogate pair. libyata lets it be.
  */
-function cutsLess (cut: Uint8Array, got: Uint8Array): boolean {
+export function cutsLess (cut: Uint8Array, got: Uint8Array): boolean {
   const damage = (s: string): string => s.replace(/[\ud800-\udfff]/g, '\ufffd')
   const count = (all: string[]): number => all.join().split('\ufffd').length
   const [a, b] = [structs(cut), structs(got)]
@@ -200,7 +200,7 @@ function cutsLess (cut: Uint8Array, got: Uint8Array): boolean {
  * Whether two states differ only in where runs of collected structs are joined. Two yjs documents
  * that heard the same in other portions may: yjs does not join all that it could.
  */
-function sameButRuns (a: Uint8Array, b: Uint8Array): boolean {
+export function sameButRuns (a: Uint8Array, b: Uint8Array): boolean {
   const joined = (update: Uint8Array): string => structs(update).reduce((all: string[], s) => {
     const [was, now] = [all.at(-1), s].map(x => /^GC (\d+):(\d+)\+(\d+)/.exec(x ?? '')?.slice(1).map(Number))
     if (was !== undefined && now !== undefined && was[0] === now[0] && was[1] + was[2] === now[1]) {
@@ -434,7 +434,7 @@ class Subject implements Receiver {
 }
 
 /** A yjs document fed by libyata must be as the other: bytes, and what a reader sees. */
-function sameDocs (fed: Y.Doc, doc: Y.Doc, what: string, fail: Fail): void {
+export function sameDocs (fed: Y.Doc, doc: Y.Doc, what: string, fail: Fail): void {
   const state = Y.encodeStateAsUpdate(fed)
   const expected = Y.encodeStateAsUpdate(doc)
   if (Buffer.compare(state, expected) !== 0) {

@@ -14,6 +14,7 @@ import { collectedHistory } from './collected.ts'
 import { defaultDriver, Driver } from './driver.ts'
 import { formatsHistory } from './formats.ts'
 import { type Figures, noFigures, type Result, shrink, tellHistory } from './history.ts'
+import { holesHistory } from './holes.ts'
 import { hostileHistory } from './hostile.ts'
 import { mix } from './random.ts'
 
@@ -47,6 +48,7 @@ async function tell (seed: number, driver: Driver | null): Promise<Result> {
   if (driver !== null) {
     result.failure ??= seed % 4 === 0 ? await awarenessHistory(seed, driver) : null
     result.failure ??= seed % 4 === 2 ? await formatsHistory(seed, driver) : null
+    result.failure ??= seed % 4 === 1 ? await holesHistory(seed, driver) : null
     result.failure ??= seed % 2 === 1 ? await collectedHistory(seed, driver) : null
     result.failure ??= seed % 2 === 0 ? await hostileHistory(seed, driver) : null
   }
