@@ -3,7 +3,6 @@
  * The counterpart of update.c: yjs 13.6 encoding.js writeClientsStructs, DeleteSet.js,
  * structs/Item.js write, byte for byte.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "columns.h"
@@ -562,11 +561,6 @@ static void write_transaction_ranges(struct yatai_out *out, enum yata_format for
 
 /* ---- transactions that met holes ------------------------------------------------------------ */
 
-static int span_order(const void *a, const void *b) {
-    const struct yatai_span *x = a, *y = b;
-    return (x->clock > y->clock) - (x->clock < y->clock);
-}
-
 typedef YATAI_VEC(struct yatai_span) spans;
 
 /* What came of a client: into holes, and at its end, where there may be new holes. */
@@ -587,7 +581,6 @@ static bool new_spans(struct yatai_mem *mem, struct yata_doc *doc, uint32_t slot
                  YATAI_PUSH(mem, ret, (struct yatai_span){slot, from, it->clock + it->len - from});
         } while (ok && yatai_pos_next(c, &pos));
     }
-    qsort(ret->v, ret->n, sizeof *ret->v, span_order);
     yatai_spans_normalise(ret->v, &ret->n);
     return ok;
 }

@@ -104,7 +104,7 @@ async function check (t: Telling, driver: Driver, doc: YataDoc, held: Uint8Array
   copy.free()
 }
 
-async function give (t: Telling, driver: Driver, rnd: Random, doc: YataDoc, listener: YataDoc,
+async function give (t: Telling, rnd: Random, doc: YataDoc, listener: YataDoc,
   updates: Uint8Array[]): Promise<void> {
   const format: Format = rnd.chance(0.3) ? 2 : 1
   t.trace.push('A begin')
@@ -146,7 +146,7 @@ async function tell (seed: number, driver: Driver, t: Telling): Promise<void> {
     if (rnd.chance(0.2)) {
       chosen.push(rnd.pick(held))
     }
-    await give(t, driver, rnd, doc, listener, chosen)
+    await give(t, rnd, doc, listener, chosen)
     if (rnd.chance(0.5)) {
       await check(t, driver, doc, held, left, full)
     }

@@ -4,7 +4,8 @@
 /* What waits when the update is applied to an empty document, in bytes. */
 static enum yata_status waiting_bytes(const struct input *in, size_t *ret, struct yata_stats *stats,
                                       struct yata_error *why) {
-    struct yata_options open = {.max_pending_bytes = SIZE_MAX / 2, .max_clients = SIZE_MAX / 2};
+    struct yata_options open = {
+        .strict = true, .max_pending_bytes = SIZE_MAX / 2, .max_clients = SIZE_MAX / 2};
     struct yata_doc *doc = yata_doc_new(&open);
     if (!doc) {
         return YATA_NOMEM;
