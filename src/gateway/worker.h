@@ -71,7 +71,7 @@ void worker_fini(struct worker *);
 void worker_post(void *worker, unsigned to, struct msg *);
 /* After the loop has slept: whoever handles an event first looks at the clock, once a turn. */
 void worker_look_at_clock(struct worker *);
-/* For conn.c */
+/* For connections: at the end of this turn they are flushed. */
 void worker_mark_dirty(struct worker *, struct list_node *);
 
 #endif
