@@ -372,7 +372,7 @@ static void read_peer(struct conn *c) {
 bool conn_start(struct conn *c, bool pages_only) {
     c->pages_only = pages_only;
     if (c->worker->parent->tickets && !pages_only) {
-        c->tls = tls_new(c->worker->tls); /* which is there since before the first listened */
+        c->tls = tls_new(c->worker->tls); /* which is there since before the first was accepted */
     }
     (void)uv_tcp_nodelay(&c->tcp, 1);
     read_peer(c);

@@ -26,6 +26,9 @@ struct worker {
     struct mailbox *inbox;
     uv_thread_t thread;
 
+    /* any thread, atomic */
+    _Atomic(struct tls_context *) fresh_tls; /* not yet taken; counted, or NULL */
+
     /* worker */
     uv_loop_t loop;
     uv_async_t wake;
@@ -49,7 +52,6 @@ struct worker {
     struct hub hub;
     struct buf scratch;
     struct tls_context *tls; /* for new connections; NULL: no TLS */
-    unsigned tls_generation; /* of the files it was read from */
     struct buf plain;        /* what the last ciphertext said */
     struct arena arena;      /* of the message being handled */
     uint64_t now_ms;
@@ -61,8 +63,8 @@ struct worker {
 
 /* Sets up the loop and its handles; the listening sockets are taken over. 0, or a libuv error. */
 int worker_open(struct worker *, struct gateway *, unsigned index, int listen_fd, int pages_fd);
-/* Reads certificate and key for its first connections; false with a sentence. */
-bool worker_secure(struct worker *, char *why, size_t why_bytes);
+/* Connections that are accepted from now on get this context; takes it. The main thread. */
+void worker_secure(struct worker *, struct tls_context *);
 /* The thread's main function. */
 void worker_run(void *worker);
 /* Frees what worker_open made; the thread has ended. */

@@ -160,6 +160,32 @@ test("what is on disk after the start does not matter until SIGHUP: no worker se
     }
 });
 
+test("a renewed certificate is read at SIGHUP, by all workers, also when nobody connects meanwhile; half of a renewed pair is not", async (t) => {
+    const dir = folder(t);
+    const [first, second] = [certificate(dir, "first"), certificate(dir, "second")];
+    const live = { cert: join(dir, "live.crt"), key: join(dir, "live.key") };
+    copyFileSync(first.cert, live.cert);
+    copyFileSync(first.key, live.key);
+    const door = await Door.own(t, ["--tls-cert", live.cert, "--tls-key", live.key, "--workers", "4"]);
+    const reload = async (): Promise<void> => {
+        const lines = door.server.log.length;
+        door.server.signal("SIGHUP");
+        await until(() => door.server.log.slice(lines).some((l) => JSON.parse(l).event === "RELOAD"), "the reload is done");
+    };
+    const subjects = async (): Promise<(string | undefined)[]> => {
+        const seen = await Promise.all(Array.from({ length: 32 }, () => handshake(door.server, {})));
+        return [...new Set(seen.map((h) => h.subject))];
+    };
+    copyFileSync(second.cert, live.cert); /* and the key is still the old one */
+    await reload();
+    assert.deepEqual(await subjects(), ["first"]);
+    copyFileSync(second.key, live.key);
+    await reload();
+    rmSync(live.cert); /* whoever reads only now finds nothing */
+    rmSync(live.key);
+    assert.deepEqual(await subjects(), ["second"]);
+}, { tsan: true });
+
 test("the server does not start with a certificate that is none, or only half of the pair", async (t) => {
     const dir = folder(t);
     const pair = certificate(dir, "first");
