@@ -21,7 +21,9 @@ void conn_abort(struct conn *c) {
     conn_to_state(c, CONN_GONE);
     list_remove(&c->dirty);
     (void)map_remove_u64(&c->worker->conns, c->id);
-    if (!c->refused) {
+    if (c->refused) {
+        c->worker->refused--;
+    } else {
         atomic_fetch_sub_explicit(&c->worker->parent->connections, 1, memory_order_relaxed);
     }
     if (c->counted) {
@@ -100,7 +102,7 @@ static void on_frame(struct conn *c, const struct ws_frame *f) {
         break;
     case WS_PING:
         if (c->state == CONN_OPEN) {
-            conn_queue_control(c, WS_PONG, slice_of(f->payload, f->n));
+            conn_queue_pong(c, slice_of(f->payload, f->n));
         }
         break;
     case WS_PONG:
@@ -347,6 +349,7 @@ void conn_free(struct conn *c) {
     buf_fini(&c->in);
     buf_fini(&c->message);
     outbox_fini(&c->outbox);
+    frame_unref(c->pong);
     tls_free(c->tls);
     mem_free(c);
 }
@@ -377,11 +380,12 @@ bool conn_start(struct conn *c, bool pages_only) {
     (void)uv_tcp_nodelay(&c->tcp, 1);
     read_peer(c);
     c->counted = pages_only || conn_ops(c)->on_accept(conn_ops(c)->ctx, c->host, c->worker->now_ms);
-    if (!c->counted && c->tls) {
+    if (!c->counted && (c->tls || c->worker->refused == CAPS_REFUSED)) {
         return false;
     }
     if (!c->counted) { /* at once, and without a place that others may need */
         c->refused = true;
+        c->worker->refused++;
         atomic_fetch_sub_explicit(&c->worker->parent->connections, 1, memory_order_relaxed);
         conn_refuse(c, 503, "this address has as many connections as one may have");
     }
@@ -389,10 +393,16 @@ bool conn_start(struct conn *c, bool pages_only) {
     return uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0;
 }
 
-void conn_limit_message(struct conn *c, size_t bytes) {
-    c->parser.max_frame_bytes = bytes;
-    c->parser.max_message_bytes = bytes;
-    c->message.max = bytes;
+static size_t at_most(size_t n, size_t max) {
+    return n < max ? n : max;
+}
+
+void conn_trust(struct conn *c, bool trusted) {
+    const struct gateway_options *o = conn_options(c);
+    size_t most = trusted ? SIZE_MAX : CAPS_STRANGER_BYTES;
+    c->parser.max_frame_bytes = at_most(o->max_frame_bytes, most);
+    c->parser.max_message_bytes = c->message.max = c->parser.max_frame_bytes;
+    c->outbox_bytes = at_most(o->outbox_bytes, most);
 }
 
 conn_id conn_get_id(const struct conn *c) {

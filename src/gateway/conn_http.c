@@ -1,4 +1,5 @@
 #include "gateway/conn_internal.h"
+#include "limit/caps.h"
 #include "observe/metrics.h"
 
 static void respond(struct conn *c, struct http_response *r, const char *extra) {
@@ -41,8 +42,8 @@ static void accept_upgrade(struct conn *c, slice key, const struct upgrade *up) 
     buf_put_str(&head, "\r\n");
     conn_queue_bytes(c, buf_slice(&head));
     buf_fini(&head);
-    size_t max = conn_options(c)->max_frame_bytes;
-    ws_parser_init(&c->parser, max, max, true);
+    ws_parser_init(&c->parser, CAPS_STRANGER_BYTES, CAPS_STRANGER_BYTES, true);
+    conn_trust(c, false);
     c->session = up->session;
     metric_add(METRIC_CONNECTIONS, 0, 1);
     metric_add(METRIC_CONNECTIONS_ACCEPTED, 0, 1);

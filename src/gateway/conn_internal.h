@@ -35,6 +35,8 @@ struct conn {
     struct buf message; /* fragments so far */
 
     struct outbox outbox;
+    size_t outbox_bytes; /* its mark; frames have the one of the options */
+    struct frame *pong;  /* owed since the outbox was over its mark; or NULL */
     void *session;
 
     uint64_t since_ms; /* when it came into this state */
@@ -72,6 +74,8 @@ void conn_queue(struct conn *, struct out_item *);
 /* Bytes of our own making: handshakes, pages. */
 void conn_queue_bytes(struct conn *, slice);
 void conn_queue_control(struct conn *, enum ws_op, slice payload);
+/* Answers a ping, later when much is queued: who does not read is owed one answer, not many. */
+void conn_queue_pong(struct conn *, slice payload);
 
 /* ---- conn_http.c ---- */
 

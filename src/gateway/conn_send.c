@@ -31,6 +31,27 @@ void conn_queue_control(struct conn *c, enum ws_op op, slice payload) {
     conn_queue_bytes(c, slice_of(bytes, n + payload.n));
 }
 
+static bool over_mark(const struct conn *c) {
+    return c->outbox.bytes > c->outbox_bytes || c->outbox.count > conn_options(c)->outbox_frames;
+}
+
+/* RFC 6455 5.5.3: of several pings only the last need be answered. */
+void conn_queue_pong(struct conn *c, slice payload) {
+    if (over_mark(c)) {
+        frame_unref(c->pong);
+        c->pong = frame_copy(payload);
+    } else {
+        conn_queue_control(c, WS_PONG, payload);
+    }
+}
+
+static void pay_pong(struct conn *c) {
+    if (c->pong && c->state == CONN_OPEN && !over_mark(c)) {
+        conn_queue_control(c, WS_PONG, frame_slice(c->pong));
+        c->pong = frame_unref(c->pong);
+    }
+}
+
 /* ---- writing ---- */
 
 static void on_written(uv_write_t *w, int status) {
@@ -183,6 +204,7 @@ static void say_goodbye(struct conn *c) {
 }
 
 void conn_flush(struct conn *c) {
+    pay_pong(c);
     write_now(c);
     if (c->state == CONN_GONE || !all_sent(c)) {
         return;
@@ -200,8 +222,7 @@ bool conn_push(struct conn *c, struct out_item *it) {
         return false;
     }
     conn_queue(c, it);
-    return c->outbox.bytes > conn_options(c)->outbox_bytes ||
-           c->outbox.count > conn_options(c)->outbox_frames;
+    return over_mark(c);
 }
 
 void conn_drop(struct conn *c, const void *tag, void (*dropped)(void *ctx, const struct out_item *),

@@ -47,6 +47,7 @@ struct worker {
     struct list_node dead;  /* connections to be freed */
     struct map conns;
     uint64_t conns_made;
+    unsigned refused; /* connections that are still told why they have no place */
 
     struct rooms rooms;
     struct hub hub;

@@ -46,6 +46,8 @@ struct session {
 
     unsigned floods;           /* refusals for rate, less one a second */
     uint64_t flooded_until_ms; /* reading pauses until then */
+    unsigned uncharged;        /* messages of this second that cost nothing */
+    uint64_t second_ms;        /* when it began */
 
     bool full;     /* the outbox went over its mark and has not drained */
     bool draining; /* the server is going down: close once nothing is under way */
@@ -121,6 +123,18 @@ static void breathe(struct session *s) {
 void session_flooded(struct session *s, uint64_t retry_after_ms) {
     if (++s->floods > CAPS_FLOOD_REFUSALS) {
         s->flooded_until_ms = conn_now_ms(s->conn) + retry_after_ms;
+    }
+}
+
+void session_uncharged(struct session *s) {
+    enum { SECOND_MS = 1000 };
+    uint64_t now_ms = conn_now_ms(s->conn);
+    if (now_ms - s->second_ms >= SECOND_MS) {
+        s->second_ms = now_ms;
+        s->uncharged = 0;
+    }
+    if (++s->uncharged > CAPS_UNCHARGED_PER_SECOND) {
+        s->flooded_until_ms = s->second_ms + SECOND_MS;
     }
 }
 
@@ -459,15 +473,13 @@ static void on_message(void *session, bool text, slice message) {
 }
 
 void session_known(struct session *s) {
-    conn_limit_message(s->conn, s->rpc->limits.frame_bytes);
+    conn_trust(s->conn, true);
 }
 
 /* The upgrade's token has been judged, or there was none. */
 static void on_auth(struct session *s) {
     if (s->auth.state == AUTH_KNOWN) {
         session_known(s);
-    } else { /* a stranger has little to say, and the server keeps little of it */
-        conn_limit_message(s->conn, CAPS_STRANGER_BYTES);
     }
     if (s->auth.state == AUTH_REFUSED) {
         session_audit(s, AUDIT_REFUSED, (slice){0}, ROLE_NONE, NULL, s->auth.reason);
@@ -571,7 +583,7 @@ static void on_close(void *session) {
 
 static void on_upgrade(void *ctx, struct conn *c, const struct http_request *req,
                        struct upgrade *ret) {
-    struct opening opening;
+    struct opening opening = {0};
     ret->status = rpc_border(ctx, req, &ret->reason);
     ret->status = ret->status ? ret->status : opening_read(req, &opening, &ret->reason);
     if (ret->status != 101) {
