@@ -282,9 +282,9 @@ void conn_sweep(struct conn *c, uint64_t now_ms) {
     uint64_t age = now_ms - c->since_ms;
     switch (c->state) {
     case CONN_HTTP:
-        if (age > CAPS_HTTP_HEADER_MS && c->tls && !tls_ready(c->tls)) {
+        if (age > conn_options(c)->header_ms && c->tls && !tls_ready(c->tls)) {
             conn_abort(c); /* no page could be read by it */
-        } else if (age > CAPS_HTTP_HEADER_MS) {
+        } else if (age > conn_options(c)->header_ms) {
             conn_refuse(c, 408, "the request took too long to arrive");
         }
         break;

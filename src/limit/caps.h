@@ -87,7 +87,7 @@
 #define CAPS_AUTH_TIMEOUT_MS 30000
 /* Option. An expired token: so long to bring a fresh one. */
 #define CAPS_TOKEN_GRACE_MS 30000
-/* How often rights given by AUTHZ_URL are asked for again on an open connection. */
+/* Option. How long rights given by AUTHZ_URL hold; then they are asked for again. */
 #define CAPS_AUTHZ_AGAIN_MS 30000
 /* Refusals for rate in quick succession after which reading pauses: who waits as told has one. */
 #define CAPS_FLOOD_REFUSALS 20
@@ -176,7 +176,7 @@
 #define CAPS_HTTP_HEADERS       100
 /* Request bodies: the largest is a room's name and a label. */
 #define CAPS_HTTP_BODY_BYTES (16 * CAPS_KIB)
-/* From accept to the end of the header fields, against slow-header attacks. */
+/* Option. From accept to the end of the request, against those that send it slowly. */
 #define CAPS_HTTP_HEADER_MS 10000
 
 /* TLS. */

@@ -267,7 +267,8 @@ void methods_sweep(struct session *s) {
     }
     for (size_t i = session_rooms(s); i-- > 0;) {
         struct place *p = session_nth(s, i);
-        if (p->admitted && p->req == REQ_NONE && now_ms - p->asked_ms > CAPS_AUTHZ_AGAIN_MS) {
+        if (p->admitted && p->req == REQ_NONE &&
+            now_ms - p->asked_ms > session_rpc(s)->authz_cache_ms) {
             recheck(s, p);
         }
     }

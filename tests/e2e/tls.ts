@@ -1,27 +1,16 @@
 /* tls.ts: wss and https, as old clients, new ones and strangers try them. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
-import { Door, SECRET, folder } from "../support/door.ts";
+import { Door, SECRET, certificate, folder } from "../support/door.ts";
 import { RawSocket, upgradeRequest } from "../support/raw.ts";
 import { converged } from "../support/replica.ts";
 import { MARK, type Server } from "../support/server.ts";
 import { test } from "../support/suite.ts";
 import { poll, until } from "../support/wait.ts";
 import { web } from "../support/web.ts";
-
-function certificate(dir: string, name: string): { cert: string; key: string; pem: string } {
-    const cert = join(dir, `${name}.crt`);
-    const key = join(dir, `${name}.key`);
-    const made = spawnSync("openssl", [
-        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-        ...["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", key, "-out", cert],
-    ]);
-    assert.equal(made.status, 0, made.stderr?.toString());
-    return { cert, key, pem: readFileSync(cert, "utf8") };
-}
 
 interface Handshake {
     version: string | null;
