@@ -106,6 +106,17 @@ const tests = {
     }
   },
 
+  'the tour of docs/yata.md compiles, runs, and prints what it says' () {
+    const page = readFileSync(join(root, 'docs', 'yata.md'), 'utf8')
+    const blocks = (kind) => [...page.matchAll(new RegExp(`^\`\`\`${kind}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map((match) => match[1]).join('')
+    const [code, output] = [blocks('c'), blocks('output')]
+    must(code.length > 500 && output.length > 50, 'there is no tour')
+    const source = join(place, 'tour.c')
+    writeFileSync(source, `#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <yata.h>\n\nint main(void) {\n${code}}\n`)
+    const printed = run(compile(source, join(place, 'tour')), [], { env })
+    must(printed === output, `it prints\n${printed}and says\n${output}`)
+  },
+
   'manual pages have no mistake, and that of the library names every function' () {
     const page = (section, name) => join(installed, 'share', 'man', `man${section}`, `${name}.${section}`)
     for (const path of [page(1, 'yata'), page(3, 'yata'), page(8, 'collabd')]) {
