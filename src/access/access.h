@@ -99,6 +99,9 @@ slice identity_presence(const struct identity *);
 /* The role by claims alone, PROTOCOL 5: the highest of rooms, scope or permissions, and roles. */
 enum role identity_role(const struct identity *, slice room_id);
 
+/* Its claims make it an admin of every room there can be. */
+bool identity_administers_all(const struct identity *);
+
 /* The role in force: by claims, or by AUTHZ_URL (cached, fails closed). As access_check. */
 bool access_role(struct access *, struct identity *, slice room_id, uint64_t conn, uint32_t req,
                  struct access_answer *ret);

@@ -270,6 +270,10 @@ bool identity_may_name(const struct identity *id, slice room_id) {
     return n && !strchr(id->workspace, '/') && is_made_of(room_id, head, id->knowledge);
 }
 
+bool identity_administers_all(const struct identity *id) {
+    return !id->is_ws && grants_everywhere(&id->grants) == ROLE_ADMIN;
+}
+
 enum role identity_role(const struct identity *id, slice room_id) {
     if (id->anonymous) {
         return ROLE_WRITE;

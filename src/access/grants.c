@@ -154,3 +154,13 @@ enum role grants_role(const struct grants *g, slice room_id) {
     }
     return best;
 }
+
+enum role grants_everywhere(const struct grants *g) {
+    enum role best = ROLE_NONE;
+    for (size_t i = 0; i < g->count; i++) {
+        if (g->rows[i].prefix && g->rows[i].n == 0 && g->rows[i].role > best) {
+            best = g->rows[i].role;
+        }
+    }
+    return best;
+}

@@ -24,6 +24,8 @@ void grants_init(struct grants *, const json_t *claims, const char *workspace);
 /* Safe on zeroed memory. */
 void grants_fini(struct grants *);
 enum role grants_role(const struct grants *, slice room_id);
+/* The role in all rooms alike. */
+enum role grants_everywhere(const struct grants *);
 
 /* "read", "write", "admin" or "none"; false for another word. */
 bool role_find(slice name, enum role *ret);

@@ -27,6 +27,7 @@ static void fill_rpc(struct rpc *r, const struct conf *c) {
     r->auth_timeout_ms = c->auth_timeout_ms;
     r->token_grace_ms = c->token_grace_ms;
     r->authz = c->authz_url != NULL;
+    r->authz_cache_ms = c->authz_cache_ms;
     r->tls = c->tls_cert != NULL;
     r->limits = (struct wire_limits){.update_bytes = c->max_update_bytes,
                                      .awareness_bytes = c->max_awareness_bytes,
@@ -61,6 +62,7 @@ static struct gateway_options gateway_options(struct app *a, const struct conf *
                                 .max_connections = c->max_connections,
                                 .outbox_bytes = c->outbox_bytes,
                                 .outbox_frames = c->outbox_frames,
+                                .header_ms = c->header_timeout_ms,
                                 .ping_ms = c->ping_ms,
                                 .stall_ms = c->stall_ms,
                                 .drain_ms = c->drain_ms};
@@ -96,7 +98,7 @@ static struct access *open_access(struct rpc *r, const struct conf *c, char *why
                                .revocation_file = c->revocation_file,
                                .authz_url = c->authz_url,
                                .leeway_s = CAPS_LEEWAY_S,
-                               .authz_cache_ms = CAPS_AUTHZ_AGAIN_MS,
+                               .authz_cache_ms = c->authz_cache_ms,
                                .done = rpc_checked,
                                .done_ctx = r};
     return access_open(&o, why, why_bytes);

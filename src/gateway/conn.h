@@ -47,8 +47,9 @@ void conn_drop(struct conn *, const void *tag, void (*dropped)(void *ctx, const 
                void *ctx);
 /* Hands a message to a worker and takes it. */
 void conn_post(struct conn *, unsigned worker, struct msg *);
-/* The longest message it may send from now on. */
-void conn_limit_message(struct conn *, size_t bytes);
+/* How much is held for it from now on, in and out: what the options say, or, while it is not known
+ * who it is, CAPS_STRANGER_BYTES. It begins as a stranger. */
+void conn_trust(struct conn *, bool trusted);
 /* Stops and resumes reading. Both idempotent; a message being handled is finished first. */
 void conn_pause(struct conn *);
 void conn_resume(struct conn *);

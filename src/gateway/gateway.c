@@ -108,32 +108,36 @@ static void on_signal(uv_signal_t *s, int number) {
     post_all(g, MSG_SHUT);
 }
 
-/* Whether certificate and key can be used; a warning is logged, an error is left in `why`. */
-static bool tls_usable(const struct gateway *g, char *why, size_t why_bytes) {
-    struct tls_context *c = NULL;
-    if (tls_context_open(g->o.tls_cert, g->o.tls_key, g->tickets, &c, why, why_bytes) != ERR_OK) {
-        return false;
+/* Reads certificate and key, once for each worker, and hands them over: all get them or none does.
+ * A warning is logged, an error is left in `why`. */
+static bool renew_tls(struct gateway *g, char *why, size_t why_bytes) {
+    struct tls_context *fresh[CAPS_WORKERS];
+    unsigned n = 0;
+    while (n < g->opened && tls_context_open(g->o.tls_cert, g->o.tls_key, g->tickets, &fresh[n],
+                                             why, why_bytes) == ERR_OK) {
+        n++;
     }
-    if (why[0]) {
+    bool ok = n == g->opened;
+    for (unsigned i = 0; i < n; i++) {
+        if (ok) {
+            worker_secure(&g->workers[i], fresh[i]);
+        } else {
+            tls_context_unref(fresh[i]);
+        }
+    }
+    if (ok && why[0]) {
         log_warn("TLS-FILES", log_text("detail", why));
     }
-    tls_context_unref(c);
-    return true;
-}
-
-static void reload_tls(struct gateway *g) {
-    char why[300] = "";
-    if (g->tickets && tls_usable(g, why, sizeof why)) {
-        atomic_fetch_add_explicit(&g->tls_generation, 1, memory_order_relaxed);
-    } else if (g->tickets) {
-        log_error("TLS-FILES", log_text("detail", why));
-    }
+    return ok;
 }
 
 static void on_sighup(uv_signal_t *s, int number) {
     struct gateway *g = s->data;
+    char why[300] = "";
     (void)number;
-    reload_tls(g);
+    if (g->tickets && !renew_tls(g, why, sizeof why)) {
+        log_error("TLS-FILES", log_text("detail", why));
+    }
     g->ops.on_reload(g->ops.ctx);
     log_info("RELOAD"); /* when it is done, so that who waits for this line need not wait longer */
 }
@@ -201,10 +205,6 @@ static bool open_worker(struct gateway *g, unsigned i, char *why, size_t why_byt
         worker_fini(&g->workers[i]);
         return false;
     }
-    if (g->tickets && !worker_secure(&g->workers[i], why, why_bytes)) {
-        worker_fini(&g->workers[i]);
-        return false;
-    }
     return true;
 }
 
@@ -223,14 +223,10 @@ struct gateway *gateway_open(const struct gateway_options *o, const struct gatew
     if (o->tls_cert) {
         g->tickets = tls_tickets_new(clock_mono_ms());
     }
-    if (g->tickets && !tls_usable(g, why, why_bytes)) {
-        gateway_free(g);
-        return NULL;
-    }
     while (g->opened < o->workers && open_worker(g, g->opened, why, why_bytes)) {
         g->opened++;
     }
-    if (g->opened < o->workers) {
+    if (g->opened < o->workers || (g->tickets && !renew_tls(g, why, why_bytes))) {
         gateway_free(g);
         return NULL;
     }

@@ -76,6 +76,7 @@ struct gateway_options {
     size_t max_connections;
     size_t outbox_bytes;
     size_t outbox_frames;
+    unsigned header_ms; /* from accept to the end of the request */
     unsigned ping_ms;
     unsigned stall_ms;
     unsigned drain_ms;

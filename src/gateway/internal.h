@@ -19,7 +19,6 @@ struct gateway {
     atomic_uint shut;    /* workers that listen no more */
     atomic_uint drained; /* workers that have no connection left */
     atomic_size_t connections;
-    atomic_uint tls_generation; /* raised when the certificate is to be read anew */
 
     /* main thread */
     uv_loop_t loop;

@@ -49,6 +49,16 @@ static void shut(struct worker *w) {
     (void)uv_async_send(&w->parent->wake);
 }
 
+/* The certificate was renewed: new connections get the new one. */
+static void take_fresh_tls(struct worker *w) {
+    /* acquire: pairs with worker_secure */
+    struct tls_context *fresh = atomic_exchange_explicit(&w->fresh_tls, NULL, memory_order_acquire);
+    if (fresh) {
+        tls_context_unref(w->tls);
+        w->tls = fresh;
+    }
+}
+
 static void drain(struct worker *w) {
     w->draining = true;
     size_t at = 0;
@@ -66,6 +76,8 @@ static void act(struct worker *w, struct msg *m) {
         hub_fanout(&w->hub, m);
     } else if (m->kind == MSG_SHUT) {
         shut(w);
+    } else if (m->kind == MSG_SECURE) {
+        take_fresh_tls(w);
     } else if (m->kind == MSG_DRAIN) {
         drain(w);
     } else if (m->kind == MSG_STOP) {
@@ -199,24 +211,6 @@ static void on_sweep(uv_timer_t *t) {
 
 /* ---- accepting ---- */
 
-/* The certificate was renewed: new connections get the new one. What cannot be read leaves the old
- * one in force; the main thread has said so. */
-static void renew_tls(struct worker *w) {
-    struct gateway *g = w->parent;
-    unsigned now = atomic_load_explicit(&g->tls_generation, memory_order_relaxed);
-    struct tls_context *fresh = NULL;
-    char why[200];
-    if (!g->tickets || w->tls_generation == now) {
-        return;
-    }
-    w->tls_generation = now;
-    if (tls_context_open(g->o.tls_cert, g->o.tls_key, g->tickets, &fresh, why, sizeof why) ==
-        ERR_OK) {
-        tls_context_unref(w->tls);
-        w->tls = fresh;
-    }
-}
-
 static void on_connection(uv_stream_t *listener, int status) {
     struct worker *w = listener->data;
     worker_look_at_clock(w);
@@ -224,7 +218,7 @@ static void on_connection(uv_stream_t *listener, int status) {
         log_limited(LOG_WARN, "ACCEPT", log_str("error", slice_str(uv_strerror(status))));
         return;
     }
-    renew_tls(w);
+    take_fresh_tls(w); /* its message may still be in the mailbox */
     conn_id id = (conn_id)w->index << CONN_WORKER_SHIFT | ++w->conns_made;
     struct conn *c = conn_new(w, id);
     bool pages_only = (void *)listener == (void *)&w->pages;
@@ -266,10 +260,11 @@ static void wake_from_outside(void *async) {
     (void)uv_async_send(async);
 }
 
-bool worker_secure(struct worker *w, char *why, size_t why_bytes) {
-    const struct gateway *g = w->parent;
-    return tls_context_open(g->o.tls_cert, g->o.tls_key, g->tickets, &w->tls, why, why_bytes) ==
-           ERR_OK;
+void worker_secure(struct worker *w, struct tls_context *fresh) {
+    /* release: the worker sees all of it; acquire: so do we of one that it never took */
+    tls_context_unref(atomic_exchange_explicit(&w->fresh_tls, fresh, memory_order_acq_rel));
+    mailbox_post(w->inbox,
+                 msg_new(MSG_SECURE)); /* the old key does not stay until the next accept */
 }
 
 int worker_open(struct worker *w, struct gateway *parent, unsigned index, int listen_fd,
@@ -337,5 +332,6 @@ void worker_fini(struct worker *w) {
     buf_fini(&w->scratch);
     arena_fini(&w->arena);
     buf_fini(&w->plain);
+    tls_context_unref(atomic_load_explicit(&w->fresh_tls, memory_order_relaxed)); /* alone now */
     tls_context_unref(w->tls);
 }

@@ -26,6 +26,9 @@ struct worker {
     struct mailbox *inbox;
     uv_thread_t thread;
 
+    /* any thread, atomic */
+    _Atomic(struct tls_context *) fresh_tls; /* not yet taken; counted, or NULL */
+
     /* worker */
     uv_loop_t loop;
     uv_async_t wake;
@@ -44,12 +47,12 @@ struct worker {
     struct list_node dead;  /* connections to be freed */
     struct map conns;
     uint64_t conns_made;
+    unsigned refused; /* connections that are still told why they have no place */
 
     struct rooms rooms;
     struct hub hub;
     struct buf scratch;
     struct tls_context *tls; /* for new connections; NULL: no TLS */
-    unsigned tls_generation; /* of the files it was read from */
     struct buf plain;        /* what the last ciphertext said */
     struct arena arena;      /* of the message being handled */
     uint64_t now_ms;
@@ -61,8 +64,8 @@ struct worker {
 
 /* Sets up the loop and its handles; the listening sockets are taken over. 0, or a libuv error. */
 int worker_open(struct worker *, struct gateway *, unsigned index, int listen_fd, int pages_fd);
-/* Reads certificate and key for its first connections; false with a sentence. */
-bool worker_secure(struct worker *, char *why, size_t why_bytes);
+/* Connections that are accepted from now on get this context; takes it. The main thread. */
+void worker_secure(struct worker *, struct tls_context *);
 /* The thread's main function. */
 void worker_run(void *worker);
 /* Frees what worker_open made; the thread has ended. */
@@ -71,7 +74,7 @@ void worker_fini(struct worker *);
 void worker_post(void *worker, unsigned to, struct msg *);
 /* After the loop has slept: whoever handles an event first looks at the clock, once a turn. */
 void worker_look_at_clock(struct worker *);
-/* For conn.c */
+/* For connections: at the end of this turn they are flushed. */
 void worker_mark_dirty(struct worker *, struct list_node *);
 
 #endif

@@ -4,8 +4,6 @@
 
 #include "gateway/gateway.h"
 
-/* The token of Authorization: Bearer, or an empty slice. */
-slice page_bearer(const struct http_request *);
 /* Answers with a status and a sentence, whatever the body was so far. */
 void page_fail(struct http_response *, unsigned status, const char *why);
 

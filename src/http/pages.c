@@ -1,6 +1,7 @@
 #include "http/pages.h"
 
 #include "gateway/conn.h"
+#include "http/revoke.h"
 #include "http/room_page.h"
 #include "http/ws_token.h"
 #include "observe/metrics.h"
@@ -69,6 +70,10 @@ void page_serve(void *rpc, struct conn *c, const struct http_request *req,
     ret->status = 200;
     if (slice_is(req->path, "/collab/ws-token")) {
         page_ws_token(rpc, c, req, ret);
+        return;
+    }
+    if (slice_is(req->path, "/collab/revoke")) {
+        page_revoke(rpc, c, req, ret);
         return;
     }
     if (page_is_room(req)) {

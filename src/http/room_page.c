@@ -1,6 +1,7 @@
 #include "http/room_page.h"
 
 #include "gateway/conn.h"
+#include "http/caller.h"
 #include "http/page.h"
 #include "limit/caps.h"
 #include "room/rooms.h"
@@ -14,28 +15,14 @@ bool page_is_room(const struct http_request *req) {
 
 /* An admin of the room by this token; false after answering. In development mode without keys
  * everybody on this machine may look. */
-static bool may_look(struct rpc *r, slice token, slice room, struct http_response *ret) {
-    struct access_answer who = {0};
-    struct access_answer role = {0};
-    if (!r->access) {
+static bool may_look(const struct page *p, slice room) {
+    if (!p->rpc->access) {
         return true;
     }
-    if (!token.n) {
-        page_fail(ret, 401, "no token: give one as Authorization: Bearer");
-    } else if (!access_check(r->access, token, 0, 0, &who) || who.err == ERR_BUSY) {
-        page_fail(ret, 503, "keys are being fetched; try again in a second");
-    } else if (who.err != ERR_OK) {
-        page_fail(ret, 401, who.detail);
-    } else if (!access_role(r->access, who.identity, room, 0, 0, &role)) {
-        page_fail(ret, 503, "rights are being asked for; try again in a second");
-    } else if (role.role < ROLE_ADMIN) {
-        page_fail(ret, 403, "this needs the right to administer the room");
-    } else {
-        identity_unref(who.identity);
-        return true;
-    }
-    identity_unref(who.identity);
-    return false;
+    struct identity *who = caller_known(p);
+    bool may = who && caller_may(p, who, room, ROLE_ADMIN);
+    identity_unref(who);
+    return may;
 }
 
 void page_room(struct rpc *r, struct conn *c, const struct http_request *req,
@@ -52,7 +39,7 @@ void page_room(struct rpc *r, struct conn *c, const struct http_request *req,
     slice room = slice_of(name, name_bytes);
     if (!slice_is(req->method, "GET")) {
         page_fail(ret, 405, "pages are read with GET");
-    } else if (may_look(r, page_bearer(req), room, ret)) {
+    } else if (may_look(&(struct page){r, c, req, ret}, room)) {
         struct msg *m = msg_new(MSG_STATE);
         m->conn = conn_get_id(c);
         m->room = frame_copy(room);

@@ -77,16 +77,25 @@
 #define CAPS_PARK_MS 10000
 /* How far the clocks of those who make tokens may be off. */
 #define CAPS_LEEWAY_S 30
-/* A message of somebody who has shown no token yet: a subscribe with one, and some to spare. */
+/* A message of somebody who has shown no token yet, a subscribe with one and some to spare; and
+ * what waits to be read by him. */
 #define CAPS_STRANGER_BYTES (64 * CAPS_KIB)
+/* Connections of each worker that are refused for their address and still told so: an address that
+ * keeps opening more is cut off at once, so that it does not use up the files of the process. */
+#define CAPS_REFUSED 64
 /* Option. No token: so long to subscribe with one. */
 #define CAPS_AUTH_TIMEOUT_MS 30000
 /* Option. An expired token: so long to bring a fresh one. */
 #define CAPS_TOKEN_GRACE_MS 30000
-/* How often rights given by AUTHZ_URL are asked for again on an open connection. */
+/* Option. How long rights given by AUTHZ_URL hold; then they are asked for again. */
 #define CAPS_AUTHZ_AGAIN_MS 30000
 /* Refusals for rate in quick succession after which reading pauses: who waits as told has one. */
 #define CAPS_FLOOD_REFUSALS 20
+
+/* Messages a second of one connection that no bucket is charged for: heartbeats, questions, what is
+ * no message at all, and anything from who has shown no token. A client with 50 rooms that asks
+ * about all of them stays under it; over it reading pauses until the second is over. */
+#define CAPS_UNCHARGED_PER_SECOND 200
 
 /* What one node may hold. */
 
@@ -167,7 +176,7 @@
 #define CAPS_HTTP_HEADERS       100
 /* Request bodies: the largest is a room's name and a label. */
 #define CAPS_HTTP_BODY_BYTES (16 * CAPS_KIB)
-/* From accept to the end of the header fields, against slow-header attacks. */
+/* Option. From accept to the end of the request, against those that send it slowly. */
 #define CAPS_HTTP_HEADER_MS 10000
 
 /* TLS. */

@@ -55,9 +55,10 @@ enum msg_kind {
     MSG_CHECKED, /* a token or a role has been checked: err, detail, checked */
 
     /* app -> every worker */
-    MSG_SHUT,  /* close the listeners */
-    MSG_DRAIN, /* all listeners are closed: close the connections, when answered */
-    MSG_STOP,  /* leave the loop */
+    MSG_SECURE, /* there is a new certificate */
+    MSG_SHUT,   /* close the listeners */
+    MSG_DRAIN,  /* all listeners are closed: close the connections, when answered */
+    MSG_STOP,   /* leave the loop */
 };
 
 /* req of a message whose sender wants no answer */

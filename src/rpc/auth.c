@@ -8,8 +8,7 @@
 #include "gateway/conn.h"
 #include "limit/caps.h"
 
-/* The token of the request, percent-decoded into `to`; empty when there is none. */
-static slice token_of(const struct http_request *req, char *to, size_t cap) {
+slice auth_token(const struct http_request *req, char *to, size_t cap) {
     slice h = http_header(req, "Authorization");
     static const char bearer[] = "Bearer ";
     const size_t skip = sizeof bearer - 1;
@@ -90,7 +89,7 @@ void auth_open(struct auth *a, const struct rpc *r, struct conn *c,
                const struct http_request *req) {
     auth_init(a, c);
     char *text = mem_new(CAPS_TOKEN_BYTES);
-    slice token = token_of(req, text, CAPS_TOKEN_BYTES);
+    slice token = auth_token(req, text, CAPS_TOKEN_BYTES);
     struct access_answer answer = {0};
     if (r->access && token.n) {
         if (auth_exhausted(a, r, a->opened_ms)) {

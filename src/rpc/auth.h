@@ -29,6 +29,9 @@ struct auth {
 /* The request numbers of checks that belong to no request of the client. */
 enum { REQ_UPGRADE = 0xfffffff0u };
 
+/* The token of the request, from its header or, percent-decoded into `to`, from its query; empty
+ * when there is none. */
+slice auth_token(const struct http_request *, char *to, size_t cap);
 /* Of this connection's address, and nobody yet. */
 void auth_init(struct auth *, struct conn *);
 /* A new connection: reads the token of the request, if there is one, and checks it. */

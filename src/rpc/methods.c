@@ -267,7 +267,8 @@ void methods_sweep(struct session *s) {
     }
     for (size_t i = session_rooms(s); i-- > 0;) {
         struct place *p = session_nth(s, i);
-        if (p->admitted && p->req == REQ_NONE && now_ms - p->asked_ms > CAPS_AUTHZ_AGAIN_MS) {
+        if (p->admitted && p->req == REQ_NONE &&
+            now_ms - p->asked_ms > session_rpc(s)->authz_cache_ms) {
             recheck(s, p);
         }
     }
@@ -449,9 +450,12 @@ static bool user_may(struct session *s, uint32_t req, unsigned cost) {
     const struct rpc *r = session_rpc(s);
     const struct auth *auth = session_auth(s);
     uint64_t retry_ms = 0;
-    if (!cost || !r->buckets || !auth->who ||
-        bucket_take(r->buckets, BUCKET_USER, slice_str(identity_user(auth->who)), cost,
-                    conn_now_ms(session_conn(s)), &retry_ms) == ERR_OK) {
+    if (r->buckets && (!cost || !auth->who)) {
+        session_uncharged(s);
+        return true;
+    }
+    if (!r->buckets || bucket_take(r->buckets, BUCKET_USER, slice_str(identity_user(auth->who)),
+                                   cost, conn_now_ms(session_conn(s)), &retry_ms) == ERR_OK) {
         return true;
     }
     refuse_rate(s, req, bucket_name(BUCKET_USER), retry_ms, "too many messages of this user");
@@ -462,6 +466,7 @@ static bool user_may(struct session *s, uint32_t req, unsigned cost) {
 void methods_handle(struct session *s, const struct intent *in) {
     uint32_t req = session_request(s, in);
     if (in->err != ERR_OK) {
+        (void)user_may(s, req, BUCKET_COST_CONTROL);
         struct reply r = {.err = in->err,
                           .detail = in->detail,
                           .limit_bytes = in->limit_bytes,

@@ -26,7 +26,8 @@ struct rpc {
     const char *workspaces;  /* comma-separated, or NULL: all */
     unsigned auth_timeout_ms;
     unsigned token_grace_ms;
-    bool authz; /* rights are asked of AUTHZ_URL, and asked again */
+    bool authz;              /* rights are asked of AUTHZ_URL, */
+    unsigned authz_cache_ms; /* and asked again */
     bool tls;
 };
 

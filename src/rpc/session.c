@@ -10,6 +10,7 @@
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "room/rooms.h"
+#include "rpc/opening.h"
 
 enum { SEQS = CAPS_SEQS_REMEMBERED };
 
@@ -21,14 +22,11 @@ struct acknowledged {
 struct session {
     struct rpc *rpc;
     struct conn *conn;
+    struct opening opening; /* what it asked for */
     const struct dialect *in;
     enum dialect_id out; /* for events; answers follow their request */
-    bool binary_agreed;  /* mcp-binary was negotiated */
     bool mux;            /* has used the long form, or more than one room */
     struct auth auth;
-    char session_id[CAPS_LABEL_BYTES];
-    char default_room[CAPS_ROOM_NAME_BYTES];
-    size_t default_room_bytes;
 
     struct place **places;
     size_t places_count;
@@ -48,6 +46,8 @@ struct session {
 
     unsigned floods;           /* refusals for rate, less one a second */
     uint64_t flooded_until_ms; /* reading pauses until then */
+    unsigned uncharged;        /* messages of this second that cost nothing */
+    uint64_t second_ms;        /* when it began */
 
     bool full;     /* the outbox went over its mark and has not drained */
     bool draining; /* the server is going down: close once nothing is under way */
@@ -72,16 +72,16 @@ struct auth *session_auth(struct session *s) {
 }
 
 void session_name(struct session *s, slice id) {
-    if (!s->session_id[0] && id.n < sizeof s->session_id) {
-        memcpy(s->session_id, id.p, id.n);
-        s->session_id[id.n] = 0;
+    if (!s->opening.session_id[0] && id.n < sizeof s->opening.session_id) {
+        memcpy(s->opening.session_id, id.p, id.n);
+        s->opening.session_id[id.n] = 0;
     }
 }
 
 /* What the client says, or else its token. */
 static const char *session_id(const struct session *s) {
-    bool token = !s->session_id[0] && s->auth.who;
-    return token ? identity_session(s->auth.who) : s->session_id;
+    bool token = !s->opening.session_id[0] && s->auth.who;
+    return token ? identity_session(s->auth.who) : s->opening.session_id;
 }
 
 void session_audit(struct session *s, enum audit_event event, slice room, enum role role,
@@ -98,7 +98,7 @@ void session_audit(struct session *s, enum audit_event event, slice room, enum r
 }
 
 slice session_default_room(const struct session *s) {
-    return slice_of(s->default_room, s->default_room_bytes);
+    return slice_of(s->opening.room, s->opening.room_bytes);
 }
 
 bool session_is_plain(const struct session *s) {
@@ -123,6 +123,18 @@ static void breathe(struct session *s) {
 void session_flooded(struct session *s, uint64_t retry_after_ms) {
     if (++s->floods > CAPS_FLOOD_REFUSALS) {
         s->flooded_until_ms = conn_now_ms(s->conn) + retry_after_ms;
+    }
+}
+
+void session_uncharged(struct session *s) {
+    enum { SECOND_MS = 1000 };
+    uint64_t now_ms = conn_now_ms(s->conn);
+    if (now_ms - s->second_ms >= SECOND_MS) {
+        s->second_ms = now_ms;
+        s->uncharged = 0;
+    }
+    if (++s->uncharged > CAPS_UNCHARGED_PER_SECOND) {
+        s->flooded_until_ms = s->second_ms + SECOND_MS;
     }
 }
 
@@ -378,7 +390,7 @@ static void choose_events(struct session *s) {
 }
 
 void session_reads_binary(struct session *s, bool mux) {
-    if (s->binary_agreed && (s->out == DIALECT_JSONRPC || (mux && !s->mux))) {
+    if (s->opening.binary_agreed && (s->out == DIALECT_JSONRPC || (mux && !s->mux))) {
         s->out = DIALECT_BINARY;
         s->mux |= mux;
         choose_events(s);
@@ -452,7 +464,7 @@ static void on_message(void *session, bool text, slice message) {
     struct session *s = session;
     struct arena *arena = conn_arena(s->conn);
     const struct intent_sink sink = {.ctx = s, .batch = on_batch, .intent = on_intent};
-    if (!text && s->binary_agreed && s->out == DIALECT_JSONRPC) {
+    if (!text && s->opening.binary_agreed && s->out == DIALECT_JSONRPC) {
         session_reads_binary(s, false); /* who writes binary frames reads them */
     }
     s->in->decode(&s->rpc->caps, arena, text, message, &sink);
@@ -461,22 +473,20 @@ static void on_message(void *session, bool text, slice message) {
 }
 
 void session_known(struct session *s) {
-    conn_limit_message(s->conn, s->rpc->limits.frame_bytes);
+    conn_trust(s->conn, true);
 }
 
 /* The upgrade's token has been judged, or there was none. */
 static void on_auth(struct session *s) {
     if (s->auth.state == AUTH_KNOWN) {
         session_known(s);
-    } else { /* a stranger has little to say, and the server keeps little of it */
-        conn_limit_message(s->conn, CAPS_STRANGER_BYTES);
     }
     if (s->auth.state == AUTH_REFUSED) {
         session_audit(s, AUDIT_REFUSED, (slice){0}, ROLE_NONE, NULL, s->auth.reason);
         if (conn_now_ms(s->conn) >= s->auth.close_ms) {
             conn_close(s->conn, 1008, s->auth.reason);
         }
-    } else if (s->auth.state == AUTH_KNOWN && session_is_plain(s) && s->default_room_bytes &&
+    } else if (s->auth.state == AUTH_KNOWN && session_is_plain(s) && s->opening.room_bytes &&
                !session_rooms(s)) {
         methods_attach(s, session_default_room(s));
     }
@@ -519,7 +529,7 @@ static void on_open(void *session) {
     log_limited(LOG_INFO, "OPEN", log_u64("connectionId", conn_get_id(s->conn)),
                 log_str("dialect", slice_str(s->in->name)),
                 log_str("peer", slice_str(conn_peer(s->conn))),
-                log_str("sessionId", slice_str(s->session_id)));
+                log_str("sessionId", slice_str(s->opening.session_id)));
     on_auth(s);
     breathe(s);
 }
@@ -571,105 +581,23 @@ static void on_close(void *session) {
 
 /* ---- opening ---- */
 
-/* The WebSocket paths: what they speak. */
-static const struct endpoint {
-    const char *path;
-    enum dialect_id dialect;
-} endpoints[] = {
-    {"/collab/ws", DIALECT_JSONRPC},
-    {"/ws", DIALECT_PLAINJSON},
-};
-
-/* Subprotocols of /collab/ws, PROTOCOL 1. */
-static const struct {
-    const char *name;
-    bool binary;
-} subprotocols[] = {{"mcp-json", false}, {"mcp-binary", true}, {"mcp", false}};
-
-static const struct endpoint *endpoint_of(const struct http_request *req) {
-    for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
-        if (slice_is(req->path, endpoints[i].path)) {
-            return &endpoints[i];
-        }
-    }
-    return NULL;
-}
-
-static bool is_socket(void *ctx, const struct http_request *req) {
-    (void)ctx;
-    return endpoint_of(req) != NULL;
-}
-
-static bool read_default_room(struct session *s, const struct http_request *req) {
-    bool given =
-        http_query(req, "roomId", s->default_room, sizeof s->default_room,
-                   &s->default_room_bytes) ||
-        http_query(req, "room", s->default_room, sizeof s->default_room, &s->default_room_bytes);
-    return !given || room_name_valid(session_default_room(s));
-}
-
-static void read_session_id(struct session *s, const struct http_request *req) {
-    slice id = http_header(req, "mcp-session-id");
-    size_t n = 0;
-    if (id.p) {
-        n = id.n < sizeof s->session_id - 1 ? id.n : sizeof s->session_id - 1;
-        memcpy(s->session_id, id.p, n);
-    } else if (!http_query(req, "sid", s->session_id, sizeof s->session_id - 1, &n)) {
-        n = 0;
-    }
-    s->session_id[n] = 0;
-}
-
-static void choose_subprotocol(struct session *s, const struct http_request *req,
-                               struct upgrade *ret) {
-    for (size_t i = 0; i < sizeof subprotocols / sizeof *subprotocols; i++) {
-        if (http_header_lists(req, "Sec-WebSocket-Protocol", subprotocols[i].name)) {
-            ret->subprotocol = subprotocols[i].name;
-            s->binary_agreed = subprotocols[i].binary;
-            break;
-        }
-    }
-    if (s->binary_agreed) {
-        s->in = dialect_get(DIALECT_BINARY); /* reads text too; events stay JSON until told */
-    }
-}
-
-unsigned rpc_border(const struct rpc *r, const struct http_request *req, const char **ret_reason) {
-    slice origin = http_header(req, "Origin");
-    if (r->hosts && !host_allowed(r->hosts, http_header(req, "Host"), r->tls ? 443 : 80)) {
-        *ret_reason = "this server is not called by that name (ALLOWED_HOSTS)";
-        return 403;
-    }
-    if (origin.p && r->origins && !origin_allowed(r->origins, origin)) {
-        *ret_reason = "pages of this origin may not connect (ALLOWED_ORIGINS)";
-        return 403;
-    }
-    return 0;
-}
-
 static void on_upgrade(void *ctx, struct conn *c, const struct http_request *req,
                        struct upgrade *ret) {
-    const struct endpoint *e = endpoint_of(req);
-    unsigned refused = rpc_border(ctx, req, &ret->reason);
-    if (refused) {
-        ret->status = refused;
+    struct opening opening = {0};
+    ret->status = rpc_border(ctx, req, &ret->reason);
+    ret->status = ret->status ? ret->status : opening_read(req, &opening, &ret->reason);
+    if (ret->status != 101) {
         return;
     }
     struct session *s = NEW(struct session);
     s->rpc = ctx;
     s->conn = c;
-    s->out = e->dialect;
-    s->in = dialect_get(e->dialect);
+    s->opening = opening;
+    s->out = opening.dialect;
+    /* who agreed on binary sends text too; events stay JSON until told */
+    s->in = dialect_get(opening.binary_agreed ? DIALECT_BINARY : opening.dialect);
     buf_init(&s->batch, 0);
-    read_session_id(s, req);
-    if (e->dialect == DIALECT_JSONRPC) {
-        choose_subprotocol(s, req, ret);
-    } else if (!read_default_room(s, req)) {
-        mem_free(s);
-        ret->status = 400;
-        ret->reason = "roomId is not a room name: 1-200 of A-Z a-z 0-9 _ . : / @ -";
-        return;
-    }
+    ret->subprotocol = opening.subprotocol;
     auth_open(&s->auth, s->rpc, c, req);
     ret->session = s;
 }
@@ -689,40 +617,11 @@ static void hub_drop(void *owner, struct subscription *sub) {
     conn_drop(s->conn, sub, note_dropped, sub);
 }
 
-void rpc_checked(void *ctx, uint64_t conn, uint32_t req, const struct access_answer *answer) {
-    struct rpc *r = ctx;
-    struct msg *m = msg_new(MSG_CHECKED);
-    m->conn = conn;
-    m->req = req;
-    m->err = answer->err;
-    m->checked.who = answer->identity;
-    m->checked.role = answer->role;
-    m->checked.why = answer->detail;
-    gateway_post(r->gateway, m);
-}
-
-static bool on_accept(void *ctx, const char *host, uint64_t now_ms) {
-    const struct rpc *r = ctx;
-    char key[BUCKET_ADDRESS_BYTES];
-    uint64_t retry_ms = 0;
-    return !r->buckets || bucket_take(r->buckets, BUCKET_CONNECTION, bucket_address(host, key),
-                                      BUCKET_COST_ONE, now_ms, &retry_ms) == ERR_OK;
-}
-
-static void on_gone(void *ctx, const char *host, uint64_t now_ms) {
-    const struct rpc *r = ctx;
-    char key[BUCKET_ADDRESS_BYTES];
-    if (r->buckets) {
-        bucket_give(r->buckets, BUCKET_CONNECTION, bucket_address(host, key), BUCKET_COST_ONE,
-                    now_ms);
-    }
-}
-
 void rpc_ops(struct rpc *rpc, struct gateway_ops *ret) {
     ret->ctx = rpc;
-    ret->on_accept = on_accept;
-    ret->on_gone = on_gone;
-    ret->is_socket = is_socket;
+    ret->on_accept = opening_accept;
+    ret->on_gone = opening_gone;
+    ret->is_socket = opening_is_socket;
     ret->on_upgrade = on_upgrade;
     ret->on_open = on_open;
     ret->on_message = on_message;

@@ -83,6 +83,9 @@ void session_audit(struct session *, enum audit_event, slice room, enum role, co
 /* Requests are refused for their rate: reading pauses when it does not stop. */
 void session_flooded(struct session *, uint64_t retry_after_ms);
 
+/* A message that no bucket is charged for: reading pauses when there are too many in a second. */
+void session_uncharged(struct session *);
+
 /* Was this seq acknowledged on this connection? Then with which version. */
 bool session_acknowledged(const struct session *, uint64_t seq, uint64_t *ret_version);
 

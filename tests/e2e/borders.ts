@@ -7,7 +7,7 @@ import { type Socket, connect } from "node:net";
 import * as Y from "yjs";
 import { MUX, TAG, tagged } from "../support/binary.ts";
 import { CollabClient, type Json, b64 } from "../support/client.ts";
-import { Door } from "../support/door.ts";
+import { Door, certificate, folder } from "../support/door.ts";
 import { OP, RawSocket, frame, upgradeRequest } from "../support/raw.ts";
 import { converged } from "../support/replica.ts";
 import { MARK, type Server } from "../support/server.ts";
@@ -114,27 +114,69 @@ function updateOf(bytes: number): Uint8Array {
     return Y.encodeStateAsUpdate(doc);
 }
 
-test("who has not shown a token cannot make the server hold much: frames over what a token needs close the connection", async (t) => {
+interface Hoard {
+    name: string;
+    /** Each of this many strangers does it. */
+    count: number;
+    /** Nothing but the request's beginning is sent before. */
+    bare?: true;
+    bytes: () => Buffer;
+}
+
+/** What a stranger may do to be remembered for as much as possible; nobody reads what is answered. */
+const hoards: Hoard[] = [
+    { name: "half a request", count: 100, bare: true, bytes: () => Buffer.from(`GET /collab/ws HTTP/1.1\r\nHost: 127.0.0.1\r\n${"X: y\r\n".repeat(50)}X: ${"x".repeat(14_000)}`) },
+    { name: "half of a body", count: 100, bare: true, bytes: () => Buffer.from(`POST /collab/ws-token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 16000\r\n\r\n${"x".repeat(15_999)}`) },
+    { name: "the beginning of a message of 8 MiB", count: 100, bytes: () => frame({ opcode: OP.text, payload: "x".repeat(1 << 20), claim: 8 << 20 }) },
+    { name: "half of the longest message", count: 100, bytes: () => frame({ opcode: OP.text, payload: "x".repeat(60_000), claim: 64 * KIB }) },
+    { name: "a message in pieces without an end", count: 100, bytes: () => Buffer.concat([frame({ opcode: OP.text, fin: false, payload: "x".repeat(30_000) }), frame({ opcode: OP.more, fin: false, payload: "x".repeat(30_000) }), frame({ opcode: OP.more, payload: "x", claim: 3_000 })]) },
+    { name: "16 MiB of pings", count: 6, bytes: () => Buffer.concat(Array(128_000).fill(frame({ opcode: OP.ping, payload: "x".repeat(125) }))) },
+    { name: "16 MiB of questions", count: 6, bytes: () => Buffer.concat(Array(100_000).fill(frame({ opcode: OP.text, payload: `{"jsonrpc":"2.0","id":"${"x".repeat(100)}","method":"ping"}` }))) },
+    { name: "batches with long ids", count: 6, bytes: () => Buffer.concat(Array(64).fill(frame({ opcode: OP.text, payload: `[${Array(60).fill(`{"jsonrpc":"2.0","id":"${"x".repeat(1000)}","method":"ping"}`).join(",")}]` }))) },
+    { name: "16 MiB of noise", count: 6, bytes: () => Buffer.concat(Array(1_000_000).fill(frame({ opcode: OP.text, payload: "{[no JSON" }))) },
+];
+
+/** Until the server takes no more of it, or has taken all. */
+async function taken(sockets: RawSocket[]): Promise<void> {
+    const left = (): number => sockets.reduce((sum, raw) => sum + (raw.ended ? 0 : raw.tcp.writableLength), 0);
+    for (let before = -1; left() > 0 && left() !== before; ) {
+        before = left();
+        await pause(150 * pace.slowness);
+    }
+}
+
+test(`${hoards.length} ways of a stranger to make the server hold much end at 200 KiB each, and a normal client notices nothing`, async (t) => {
     const door = await Door.own(t);
     const roomId = t.room();
-    const before = await memory(door.server);
-    const sockets: RawSocket[] = [];
-    /* 100 strangers, each with the beginning of a message that would be 8 MiB long */
-    for (let i = 0; i < 100; i++) {
-        const raw = await RawSocket.upgrade(door.server, "/collab/ws", {}, t.address());
-        t.defer(() => raw.destroy());
-        raw.tcp.on("error", () => undefined);
-        raw.write(frame({ opcode: OP.text, payload: "x".repeat(1 << 20), claim: 8 << 20 }));
-        sockets.push(raw);
-    }
     const ann = await door.join(roomId, "write"); /* a normal client beside them */
-    ann.replica.append("undisturbed");
-    await ann.client.quiet();
-    const grown = (await memory(door.server)) - before;
-    assert.ok(grown < 64 << 20, `${(grown / 2 ** 20).toFixed(0)} MiB for 100 strangers`);
+    const wrong: string[] = [];
+    for (const hoard of hoards) {
+        const before = await memory(door.server);
+        const bytes = hoard.bytes();
+        const sockets = await Promise.all(
+            Array.from({ length: hoard.count }, async () => {
+                const raw = await (hoard.bare ? RawSocket.open(door.server, t.address()) : RawSocket.upgrade(door.server, "/collab/ws", {}, t.address()));
+                t.defer(() => raw.destroy());
+                raw.tcp.pause();
+                raw.write(bytes);
+                return raw;
+            }),
+        );
+        await taken(sockets);
+        ann.replica.append("undisturbed ");
+        await ann.client.quiet();
+        const grown = ((await memory(door.server)) - before) / KIB;
+        /* allocators keep some, sanitizers all of the last that was freed */
+        const most = hoard.count * 200 + (pace.slowness > 1 ? 300 * KIB : 4 * KIB);
+        if (grown > most) {
+            wrong.push(`${hoard.name}: ${(grown / hoard.count).toFixed(0)} KiB for each of ${hoard.count}`);
+        }
+        sockets.forEach((raw) => raw.destroy());
+    }
+    assert.deepEqual(wrong, []);
     const late = await door.join(roomId, "read");
     await converged([ann.replica, late.replica]);
-});
+}, { ms: 60_000 });
 
 /** Resident bytes of the server. */
 async function memory(server: Server): Promise<number> {
@@ -357,7 +399,7 @@ test(
         if (count < 10_000) {
             console.log(`     ${count} only: this machine allows ${limit} open files`);
         }
-        const door = await Door.own(t, ["--max-connections", "15000"]);
+        const door = await Door.own(t, ["--max-connections", "15000", "--header-timeout-ms", "6000"]);
         const roomId = t.room("crowd");
         const ann = await door.join(roomId, "write");
         const bob = await door.join(roomId, "write");
@@ -388,7 +430,7 @@ test(
         await typing;
         latencies.sort((a, b) => a - b);
         const p95 = latencies[Math.floor(latencies.length * 0.95)]!;
-        assert.ok(most > count * 0.5 || took < 12_000, `${most} of ${count} were held at once`);
+        assert.ok(most > count * 0.5 || took < 8_000, `${most} of ${count} were held at once`);
         assert.ok(p95 < 300 * pace.slowness, `p95 of ${latencies.length} edits: ${p95.toFixed(0)} ms`);
         assert.equal(ann.client.line.closed, undefined);
         await ann.client.quiet();
@@ -406,18 +448,39 @@ test("one address that holds connections half-open does not take the places of o
     await ann.client.quiet();
 });
 
-test("a header that comes a byte a second, and an upgrade that is never finished, end in time", async (t) => {
-    if (!t.settings.patient) {
-        t.skip("--patient: 10 s for a header");
-    }
-    const door = await Door.own(t);
-    const raw = await RawSocket.open(door.server, t.address());
-    t.defer(() => raw.destroy());
+test("a request that comes byte by byte, and a TLS handshake that is never finished, end in time; what is open has no such end", async (t) => {
+    const dir = folder(t);
+    const pair = certificate(dir, "slow");
+    const flags = ["--header-timeout-ms", "1000"];
+    const door = await Door.own(t, flags);
+    const sealed = await Door.own(t, [...flags, "--tls-cert", pair.cert, "--tls-key", pair.key]);
     const text = upgradeRequest("/collab/ws", { "X-Slow": "x".repeat(200) });
-    const start = performance.now();
-    for (let i = 0; !raw.ended && i < 40; i++) {
-        raw.write(text[i]!);
-        await pause(500);
-    }
-    assert.ok(raw.ended && performance.now() - start < 15_000, "bytes do not buy time");
-}, { ms: 90_000 });
+    const hello = Buffer.from(`160301020001000${"1fc0303"}`, "hex"); /* says that 512 bytes follow */
+    const body = "POST /collab/ws-token?roomId=a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 200\r\n\r\n";
+    const lines: [name: string, door: Door, head: string | Buffer, drips: string][] = [
+        ["a header", door, "", text],
+        ["a body", door, body, "x".repeat(200)],
+        ["a TLS hello", sealed, hello, "\0".repeat(200)],
+        ["TLS and silence", sealed, "", ""],
+        ["silence", door, "", ""],
+    ];
+    const took = await Promise.all(
+        lines.map(async ([name, where, head, drips]) => {
+            const raw = await RawSocket.open(where.server, t.address());
+            t.defer(() => raw.destroy());
+            raw.write(head);
+            const start = performance.now();
+            for (let i = 0; !raw.ended && i < 100; i++) {
+                raw.write(drips.slice(i, i + 1));
+                await pause(100);
+            }
+            return [name, raw.ended ? performance.now() - start : Infinity] as const;
+        }),
+    );
+    assert.deepEqual(took.filter(([, ms]) => ms < 900 || ms > 5_000 * pace.slowness), [], "bytes do not buy time");
+    const open = await RawSocket.upgrade(door.server, "/collab/ws", {}, t.address());
+    t.defer(() => open.destroy());
+    await pause(2_300);
+    open.text('{"jsonrpc":"2.0","id":1,"method":"ping"}');
+    await until(() => open.texts.length > 0, "what is open is not ended by it");
+});

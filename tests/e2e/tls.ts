@@ -1,27 +1,16 @@
 /* tls.ts: wss and https, as old clients, new ones and strangers try them. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
-import { Door, SECRET, folder } from "../support/door.ts";
+import { Door, SECRET, certificate, folder } from "../support/door.ts";
 import { RawSocket, upgradeRequest } from "../support/raw.ts";
 import { converged } from "../support/replica.ts";
 import { MARK, type Server } from "../support/server.ts";
 import { test } from "../support/suite.ts";
 import { poll, until } from "../support/wait.ts";
 import { web } from "../support/web.ts";
-
-function certificate(dir: string, name: string): { cert: string; key: string; pem: string } {
-    const cert = join(dir, `${name}.crt`);
-    const key = join(dir, `${name}.key`);
-    const made = spawnSync("openssl", [
-        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-        ...["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", key, "-out", cert],
-    ]);
-    assert.equal(made.status, 0, made.stderr?.toString());
-    return { cert, key, pem: readFileSync(cert, "utf8") };
-}
 
 interface Handshake {
     version: string | null;
@@ -159,6 +148,32 @@ test("what is on disk after the start does not matter until SIGHUP: no worker se
         assert.equal((await handshake(door.server, {})).subject, "first");
     }
 });
+
+test("a renewed certificate is read at SIGHUP, by all workers, also when nobody connects meanwhile; half of a renewed pair is not", async (t) => {
+    const dir = folder(t);
+    const [first, second] = [certificate(dir, "first"), certificate(dir, "second")];
+    const live = { cert: join(dir, "live.crt"), key: join(dir, "live.key") };
+    copyFileSync(first.cert, live.cert);
+    copyFileSync(first.key, live.key);
+    const door = await Door.own(t, ["--tls-cert", live.cert, "--tls-key", live.key, "--workers", "4"]);
+    const reload = async (): Promise<void> => {
+        const lines = door.server.log.length;
+        door.server.signal("SIGHUP");
+        await until(() => door.server.log.slice(lines).some((l) => JSON.parse(l).event === "RELOAD"), "the reload is done");
+    };
+    const subjects = async (): Promise<(string | undefined)[]> => {
+        const seen = await Promise.all(Array.from({ length: 32 }, () => handshake(door.server, {})));
+        return [...new Set(seen.map((h) => h.subject))];
+    };
+    copyFileSync(second.cert, live.cert); /* and the key is still the old one */
+    await reload();
+    assert.deepEqual(await subjects(), ["first"]);
+    copyFileSync(second.key, live.key);
+    await reload();
+    rmSync(live.cert); /* whoever reads only now finds nothing */
+    rmSync(live.key);
+    assert.deepEqual(await subjects(), ["second"]);
+}, { tsan: true });
 
 test("the server does not start with a certificate that is none, or only half of the pair", async (t) => {
     const dir = folder(t);

@@ -1,4 +1,6 @@
 /* door.ts: a server that wants tokens, the issuer it trusts, and people who come with what it issued. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +20,18 @@ export function folder(t: Context): string {
     const path = mkdtempSync(join(tmpdir(), "collabd-door-"));
     t.defer(() => rmSync(path, { recursive: true, force: true }));
     return path;
+}
+
+/** A certificate of our own for 127.0.0.1, made by the openssl program. */
+export function certificate(dir: string, name: string): { cert: string; key: string; pem: string } {
+    const cert = join(dir, `${name}.crt`);
+    const key = join(dir, `${name}.key`);
+    const made = spawnSync("openssl", [
+        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+        ...["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", key, "-out", cert],
+    ]);
+    assert.equal(made.status, 0, made.stderr?.toString());
+    return { cert, key, pem: readFileSync(cert, "utf8") };
 }
 
 export interface Person {

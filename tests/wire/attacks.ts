@@ -389,6 +389,25 @@ export const rights: Right[] = [
     { method: "ping", least: "none", params: {} },
 ];
 
+/** What the dialects with frames of their own can say, and the least role that may. */
+export interface DataRight {
+    dialect: "short" | "mux" | "plain";
+    what: "update" | "sync" | "vector" | "awareness";
+    least: RoleName;
+}
+
+export const dataRights: DataRight[] = [
+    { dialect: "short", what: "update", least: "write" },
+    { dialect: "short", what: "vector", least: "read" },
+    { dialect: "short", what: "awareness", least: "read" },
+    { dialect: "mux", what: "update", least: "write" },
+    { dialect: "mux", what: "vector", least: "read" },
+    { dialect: "mux", what: "awareness", least: "read" },
+    { dialect: "plain", what: "update", least: "write" },
+    { dialect: "plain", what: "sync", least: "write" },
+    { dialect: "plain", what: "awareness", least: "read" },
+];
+
 /** Claims, a room, and the role they give there (PROTOCOL 5, the highest wins). */
 export interface ClaimCase {
     claims: Json;
