@@ -402,4 +402,6 @@ enum yata_status yata_awareness_merge(const uint8_t *a, size_t a_bytes, const ui
 }
 #endif
 
+#include "yata_read.h"
+
 #endif

@@ -52,7 +52,7 @@ static void zeros(struct yatai_out *out, int n) {
 }
 
 /* ECMA-262 Number::toString. */
-static void write_number(struct yatai_out *out, double x) {
+void yatai_number_to_json(struct yatai_out *out, double x) {
     char digits[18] = "", text[24] = "";
     int power = 0;
     if (isnan(x) || isinf(x)) {
@@ -94,10 +94,12 @@ static void write_number(struct yatai_out *out, double x) {
 
 /* ---- any to JSON ---------------------------------------------------------------------------- */
 
-static void write_json_string(struct yatai_out *out, const uint8_t *p, size_t n) {
+void yatai_text_to_json(struct yatai_out *out, const uint8_t *p, size_t n) {
     static const char escaped[] = "btn?fr"; /* of \b (8) to \r (13); 11 has none */
+    if (n == 0) {
+        return; /* and then there may be no text at all */
+    }
     const uint8_t *end = p + n, *from = p;
-    yatai_out_byte(out, '"');
     for (; p < end; p++) {
         if (*p >= 0x20 && *p != '"' && *p != '\\') {
             continue;
@@ -116,6 +118,11 @@ static void write_json_string(struct yatai_out *out, const uint8_t *p, size_t n)
         }
     }
     yatai_out_bytes(out, from, (size_t)(p - from));
+}
+
+static void write_json_string(struct yatai_out *out, const uint8_t *p, size_t n) {
+    yatai_out_byte(out, '"');
+    yatai_text_to_json(out, p, n);
     yatai_out_byte(out, '"');
 }
 
@@ -152,6 +159,19 @@ static double read_float(const uint8_t *p, bool wide) {
     }
     memcpy(&y, &narrow_bits, sizeof y);
     return (double)y;
+}
+
+const uint8_t *yatai_any_number(const uint8_t *p, double *ret) {
+    uint64_t n;
+    bool negative;
+    if (*p == YATAI_ANY_INTEGER) {
+        p = yatai_past_int(p + 1, &n, &negative);
+        *ret = negative ? -(double)n : (double)n;
+        return p;
+    }
+    bool wide = *p == YATAI_ANY_FLOAT64;
+    *ret = read_float(p + 1, wide);
+    return p + 1 + (wide ? 8 : 4);
 }
 
 static void word(struct yatai_out *out, const char *text) {
@@ -209,13 +229,13 @@ const uint8_t *yatai_any_to_json(struct yatai_out *out, const uint8_t *p, const 
         return p;
     case YATAI_ANY_INTEGER:
         p = yatai_past_int(p, &n, &negative);
-        write_number(out, negative ? -(double)n : (double)n);
+        yatai_number_to_json(out, negative ? -(double)n : (double)n);
         return p;
     case YATAI_ANY_FLOAT32:
-        write_number(out, read_float(p, false));
+        yatai_number_to_json(out, read_float(p, false));
         return p + 4;
     case YATAI_ANY_FLOAT64:
-        write_number(out, read_float(p, true));
+        yatai_number_to_json(out, read_float(p, true));
         return p + 8;
     case YATAI_ANY_BIGINT:
         snprintf(text, sizeof text, "%lld", (long long)big_endian(p, 8));
@@ -252,7 +272,7 @@ static void write_big_endian(struct yatai_out *out, uint64_t bits, unsigned n) {
     }
 }
 
-static void number_to_any(struct yatai_out *out, double x) {
+void yatai_number_to_any(struct yatai_out *out, double x) {
     bool negative = signbit(x) != 0;
     double magnitude = negative ? -x : x;
     if (magnitude <= INTEGER_MAX && magnitude == (double)(uint32_t)magnitude) {
@@ -307,7 +327,7 @@ static const uint8_t *json_number(struct yatai_out *out, const uint8_t *p, const
                        *p == 'e' || *p == 'E')) {
         p++;
     }
-    number_to_any(out, parse_number(out, start, (size_t)(p - start)));
+    yatai_number_to_any(out, parse_number(out, start, (size_t)(p - start)));
     return p;
 }
 

@@ -13,7 +13,7 @@
  * short arguments, unknown handle) ends the program with exit code 2. At the end of the input all
  * documents are freed, so that a leak checker has the last word.
  */
-#include "yata.h"
+#include "driver_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +62,7 @@ enum op {
     OP_SNAPSHOT_RECODE,   /* u8 to, snapshot -> snapshot */
     OP_SNAPSHOT_EQUAL,    /* u32 n, snapshot, snapshot -> u8 */
     OP_DOC_AT,            /* u32 handle of the new document, u8 no_gc, snapshot */
+    OP_READ = 110,        /* see driver_read.h */
 };
 
 struct bytes {
@@ -566,6 +567,8 @@ static enum yata_status run(struct docs *docs, enum op op, size_t handle, struct
     case OP_AWARENESS_NEWS:
         op_awareness_news(a, ret);
         return YATA_OK;
+    case OP_READ:
+        return driver_read(find(docs, handle), a.p, a.n, handed_out);
     default:
         return run_as(docs, op, handle, a, ret, handed_out, why);
     }

@@ -16,7 +16,8 @@ enum Op {
   Stats, SvFromUpdate, UpdateMeta, CheckUpdate, DecodeSv, AwarenessRead, AwarenessWrite,
   AwarenessMerge, AwarenessNews,
   ApplyAs, CommitAs, EncodeStateAs, SnapshotAs, IsKnownAs, SvFromUpdateAs, UpdateMetaAs,
-  CheckUpdateAs, Merge, Diff, Convert, Structs, Deletions, SnapshotRecode, SnapshotEqual, DocAt
+  CheckUpdateAs, Merge, Diff, Convert, Structs, Deletions, SnapshotRecode, SnapshotEqual, DocAt,
+  Read = 110
 }
 
 /** Of an update or snapshot. */
@@ -46,7 +47,7 @@ export interface Options {
 interface Waiting { resolve: (body: Buffer) => void, reject: (why: Error) => void }
 
 /** Little-endian numbers and bytes, one after another. */
-class Writer {
+export class Writer {
   private readonly parts: Uint8Array[] = []
 
   uint (value: number, size: 1 | 4 | 8): this {
@@ -308,6 +309,18 @@ export class YataDoc {
   async applyAs (format: Format, update: Uint8Array): Promise<Applied> {
     const args = new Writer().uint(format - 1, 1).bytes(update).done()
     return applied((await this.call(Op.ApplyAs, args))[0])
+  }
+
+  /** See driver_read.h; the parts of the answer. */
+  async read (command: Uint8Array): Promise<string[]> {
+    const b = await this.call(Op.Read, command)
+    const parts = []
+    for (let at = 0; at < b.length;) {
+      const n = b.readUInt32LE(at)
+      parts.push(b.toString('utf8', at + 4, at + 4 + n))
+      at += 4 + n
+    }
+    return parts
   }
 
   async commitAs (format: Format): Promise<Buffer> {

@@ -123,6 +123,25 @@ function presence (): Map<string, Uint8Array> {
   return files
 }
 
+/** Documents to be read, each as updates after their lengths: the state as V1, then what came as V2. */
+function documents (): Map<string, Uint8Array> {
+  const rnd = new Random(seed + 4)
+  const files = new Map<string, Uint8Array>()
+  for (const edits of [1, 2, 4, 8, 16, 32, 64]) {
+    const doc = plainDoc({ clientID: rnd.pick(clientIDs) })
+    for (let i = 0; i < edits; i++) {
+      edit(rnd, doc)
+    }
+    const state = Y.encodeStateAsUpdate(doc)
+    const sv = Y.encodeStateVector(doc)
+    edit(rnd, doc)
+    const parts = [state, Y.encodeStateAsUpdateV2(doc, sv)].flatMap(part =>
+      [Buffer.from([part.length >> 8, part.length & 255]), Buffer.from(part)])
+    files.set(`edits-${edits}`, Buffer.concat(parts))
+  }
+  return files
+}
+
 const state = base()
 const rows = (Buffer.from(state).toString('hex').match(/.{1,32}/g) ?? [])
   .map(row => `    ${(row.match(/../g) ?? []).map(byte => `0x${byte},`).join(' ')}\n`)
@@ -135,6 +154,7 @@ fill('yata_update_v2', new Map([...v1].map(([name, update]) => [name, asV2(updat
   .filter((file): file is [string, Uint8Array] => file[1] !== null)))
 fill('yata_state_vector', stateVectors(state))
 fill('awareness', presence())
+fill('yata_read', documents())
 const rnd = new Random(seed + 3)
 fill('yata_replicas', new Map([24, 60, 60, 120, 200, 400, 800]
   .map((n, i) => [`random-${i}`, rnd.bytes(n)])))

@@ -17,6 +17,7 @@ import { type Figures, noFigures, type Result, shrink, tellHistory } from './his
 import { holesHistory } from './holes.ts'
 import { hostileHistory } from './hostile.ts'
 import { mix } from './random.ts'
+import { readingHistory } from './reading.ts'
 
 /** Histories told at the same time, so that the pipe carries large batches. */
 const atOnce = 16
@@ -51,6 +52,7 @@ async function tell (seed: number, driver: Driver | null): Promise<Result> {
     result.failure ??= seed % 4 === 1 ? await holesHistory(seed, driver) : null
     result.failure ??= seed % 2 === 1 ? await collectedHistory(seed, driver) : null
     result.failure ??= seed % 2 === 0 ? await hostileHistory(seed, driver) : null
+    result.failure ??= seed % 16 === 3 ? await readingHistory(seed, driver) : null
   }
   return result
 }

@@ -1,0 +1,194 @@
+// Reading: what libyata shows of a document is what yjs shows of it.
+//
+// A few clients edit; a server hears them. Now and then the server's state is loaded into a fresh yjs
+// document and a fresh libyata document, so that both met the same structs in the same order, and
+// everything that can be read is compared as text: JSON with the order of its keys, markup, deltas,
+// lists, maps and places by the cursors.
+
+import { inspect } from 'node:util'
+import * as Y from 'yjs'
+import { type Driver, Writer, type YataDoc } from './driver.ts'
+import { deleteParent, edit, roots } from './edits.ts'
+import { hex, Mismatch, plainDoc } from './history.ts'
+import { mix, Random } from './random.ts'
+
+type Type = Y.AbstractType<any>
+
+const kinds: Array<new (...args: any[]) => Type> = [Y.Array, Y.Map, Y.Text, Y.XmlElement, Y.XmlFragment, Y.XmlHook,
+  Y.XmlText]
+const names = ['text', 'plain', 'array', 'map', 'xml']
+
+export function kindOf (type: Type): number {
+  return kinds.findIndex(kind => type.constructor === kind)
+}
+
+/** Half a surrogate pair that stands alone leaves libyata as U+FFFD. */
+function whole (text: string): string {
+  return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
+}
+
+/** JSON.stringify, with big integers as numbers as libyata writes them; undefined is null. */
+export function stringify (value: unknown): string {
+  const text = JSON.stringify(value, (_, x) =>
+    typeof x === 'bigint' ? `@big${x}@` : typeof x === 'string' ? whole(x) : x) ?? 'null'
+  return text.replace(/"@big(-?\d+)@"/g, '$1')
+}
+
+/** The contents that count in a list. */
+function elements (type: Type): unknown[] {
+  const all: unknown[] = []
+  for (let item = type._start; item !== null; item = item.right) {
+    if (!item.deleted && item.countable) {
+      all.push(...item.content.getContent())
+    }
+  }
+  return all
+}
+
+function showValue (value: unknown): string {
+  if (value instanceof Y.Doc) {
+    return stringify({ guid: value.guid })
+  }
+  if (value instanceof Y.AbstractType) {
+    return showType(value)
+  }
+  return stringify(value)
+}
+
+function place (type: Type): unknown {
+  const item = type._item
+  if (item === null) {
+    return [...(type.doc as Y.Doc).share].find(([, t]) => t === type)?.[0]
+  }
+  if (item.parentSub !== null) {
+    return item.parentSub
+  }
+  let at = 0
+  for (let i = item.left; i !== null; i = i.left) {
+    at += i.deleted || !i.countable ? 0 : i.length
+  }
+  return at
+}
+
+/** What firstChild and nextSibling lead through. */
+function children (type: Type): number {
+  let n = 0
+  let item: Y.Item | null = type._first
+  for (; item !== null && item.content instanceof Y.ContentType; item = item.next) {
+    n++
+  }
+  return n
+}
+
+/** All that the cursors of libyata tell of a type; see put_type of driver_read.c. */
+function showType (type: Type): string {
+  const root = type._item === null
+  const name = (type as any).nodeName ?? (type as any).hookName
+  const map = [...type._map].filter(([, item]) => !item.deleted).map(([key, item]) =>
+    `[${stringify(key)},${showValue(item.content.getContent()[item.length - 1])}]`)
+  return `{"kind":${root ? 'null' : kindOf(type)},"name":${root || name === undefined ? 'null' : stringify(name)},` +
+    `"place":${stringify(place(type))},"children":${children(type)},` +
+    `"list":[${elements(type).map(showValue).join()}],"map":[${map.join()}]}`
+}
+
+/** toDelta, also of what is no text: then by the code of YText. */
+function toDelta (type: Type): unknown {
+  return Y.Text.prototype.toDelta.call(type)
+}
+
+function toText (type: Type): string {
+  return whole(String(type instanceof Y.Array || type instanceof Y.Map ? {} : type))
+}
+
+export function rootCommand (doc: Y.Doc): Writer {
+  const w = new Writer()
+  roots(doc).forEach((type, i) => {
+    const name = Buffer.from(names[i])
+    w.uint(kindOf(type), 1).uint(name.length, 4).bytes(name)
+  })
+  return w
+}
+
+class Reading {
+  private readonly rnd: Random
+  private readonly server = plainDoc()
+  private readonly clients: Y.Doc[] = []
+  private looks = 0
+
+  constructor (seed: number, private readonly driver: Driver) {
+    this.rnd = new Random(mix(seed, 0x7ead))
+    for (let n = this.rnd.int(1, 3); n > 0; n--) {
+      this.clients.push(plainDoc({ clientID: n * this.rnd.pick([1, 1000, 2 ** 40]) }))
+    }
+    roots(this.server)
+  }
+
+  private fail (what: string, expected: string, got: string, state: Uint8Array): never {
+    throw new Mismatch(this.looks, `reading: ${what}\n  of ${hex(state)}`, expected, got)
+  }
+
+  private async compareRoots (doc: Y.Doc, yata: YataDoc, state: Uint8Array): Promise<void> {
+    const parts = await yata.read(new Writer().uint(0, 1).bytes(rootCommand(doc).done()).done())
+    roots(doc).forEach((type, i) => {
+      const expected = [stringify(type.toJSON()), toText(type), stringify(toDelta(type)), showType(type)]
+      const what = ['toJSON', 'toString', 'toDelta', 'cursors']
+      what.forEach((name, k) => {
+        if (parts[i * 4 + k] !== expected[k]) {
+          this.fail(`${name} of ${names[i]}`, expected[k], parts[i * 4 + k], state)
+        }
+      })
+    })
+  }
+
+  private async look (): Promise<void> {
+    this.looks++
+    const state = Y.encodeStateAsUpdate(this.server)
+    const doc = plainDoc()
+    roots(doc)
+    Y.applyUpdate(doc, state)
+    const yata = this.driver.doc()
+    await yata.apply(state)
+    await this.compareRoots(doc, yata, state)
+    yata.free()
+    doc.destroy()
+  }
+
+  private work (): void {
+    const { rnd } = this
+    const client = rnd.pick(this.clients)
+    client.transact(() => {
+      for (let n = rnd.int(1, 6); n > 0; n--) {
+        edit(rnd, client)
+      }
+      if (rnd.chance(0.1)) {
+        deleteParent(rnd, client)
+      }
+    })
+    if (rnd.chance(0.5)) {
+      Y.applyUpdate(this.server, Y.encodeStateAsUpdate(client, Y.encodeStateVector(this.server)))
+      Y.applyUpdate(client, Y.encodeStateAsUpdate(this.server, Y.encodeStateVector(client)))
+    }
+  }
+
+  async tell (): Promise<void> {
+    for (let n = this.rnd.int(1, 4); n > 0; n--) {
+      for (let k = this.rnd.int(1, 12); k > 0; k--) {
+        this.work()
+      }
+      await this.look()
+    }
+    this.clients.forEach(client => { client.destroy() })
+  }
+}
+
+/** One history of reading; null when all is well. */
+export async function readingHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
+  try {
+    await new Reading(seed, driver).tell()
+    return null
+  } catch (why) {
+    return why instanceof Mismatch
+      ? why
+      : new Mismatch(0, 'reading: threw', 'no error', inspect(why))
+  }
+}
