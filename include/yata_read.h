@@ -213,6 +213,40 @@ struct yata_root_as {
 enum yata_status yata_doc_to_json(const struct yata_doc *, const struct yata_root_as *roots,
                                   size_t n, struct yata_bytes *ret);
 
+/* ---- relative positions --------------------------------------------------------------------- */
+
+/* What a position is fixed to; the numbers are those of the format. */
+enum yata_position_where {
+    YATA_AT_ITEM, /* a unit or element, by its id */
+    YATA_AT_ROOT, /* the end of a root type, or its start */
+    YATA_AT_TYPE, /* the end of a nested type, or its start */
+};
+
+/* A place in a list that survives what others edit. */
+struct yata_position {
+    enum yata_position_where where;
+    uint64_t client, clock; /* of the unit, or of the struct that holds the nested type */
+    struct yata_slice name; /* of the root type: points into the document or the input */
+    int64_t assoc; /* below 0: it belongs to what stands before it, otherwise to what follows; at an
+                    * end: the start of the type, otherwise its end */
+};
+
+/* The position before the index; an index beyond the end is the end. Costs a walk. (yjs:
+ * Y.createRelativePositionFromTypeIndex) */
+enum yata_status yata_position_at(const struct yata_doc *, struct yata_type, uint64_t index,
+                                  int64_t assoc, struct yata_position *ret);
+/* Where a position is now: where what it belongs to was, if that was deleted. YATA_GONE when it, or
+ * its type, was deleted altogether, or has not arrived. A root type is made if need be. Does not
+ * follow what was undone and redone. (yjs: Y.createAbsolutePositionFromRelativePosition) */
+enum yata_status yata_position_resolve(struct yata_doc *, const struct yata_position *,
+                                       struct yata_type *ret, uint64_t *ret_index);
+/* The bytes that clients exchange (yjs: Y.encodeRelativePosition). YATA_MALFORMED when the ids have
+ * more than 53 bits. */
+enum yata_status yata_position_encode(const struct yata_position *, struct yata_bytes *ret);
+/* (yjs: Y.decodeRelativePosition) */
+enum yata_status yata_position_decode(const uint8_t *position, size_t n, struct yata_position *ret,
+                                      struct yata_error *ret_error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,7 +7,9 @@
 #include <string.h>
 
 enum what {
-    READ_ROOTS, /* roots -> per root: JSON, string, delta JSON, and all that the cursors show */
+    READ_ROOTS,     /* roots -> per root: JSON, string, delta JSON, and all that the cursors show */
+    READ_POSITIONS, /* (u32 n, end of a type, u32 index, u8 assoc + 128)... -> positions in hex */
+    READ_RESOLVED,  /* (u32 n, position)... -> end of its type in hex, index; or "gone" */
 };
 
 static _Noreturn void die(const char *why) {
@@ -269,16 +271,72 @@ static void read_root(struct yata_doc *doc, struct input *in, struct yata_bytes 
     put_part(ret, &part);
 }
 
+/* ---- positions ------------------------------------------------------------------------------ */
+
+static void put_hex(struct yata_bytes *b, const struct yata_position *position) {
+    struct yata_bytes bytes = {0};
+    char text[3];
+    must(yata_position_encode(position, &bytes), "a position cannot be written");
+    for (size_t i = 0; i < bytes.n; i++) {
+        snprintf(text, sizeof text, "%02x", bytes.p[i]);
+        put_word(b, text);
+    }
+    yata_bytes_fini(&bytes);
+}
+
+static enum yata_status take_position(struct yata_doc *doc, struct input *in, struct yata_type *ret,
+                                      uint64_t *ret_index) {
+    struct yata_slice bytes = take_blob(in);
+    struct yata_position position;
+    must(yata_position_decode(bytes.p, bytes.n, &position, NULL), "a position cannot be read");
+    return yata_position_resolve(doc, &position, ret, ret_index);
+}
+
+static void read_position(struct yata_doc *doc, struct input *in, struct yata_bytes *ret) {
+    struct yata_type type;
+    struct yata_position position;
+    struct yata_bytes part = {0};
+    uint64_t end;
+    must(take_position(doc, in, &type, &end), "no such type");
+    uint64_t index = take_uint(in, 4);
+    int64_t assoc = (int64_t)take_uint(in, 1) - 128;
+    must(yata_position_at(doc, type, index, assoc, &position), "no such place");
+    put_hex(&part, &position);
+    put_part(ret, &part);
+}
+
+static void read_resolved(struct yata_doc *doc, struct input *in, struct yata_bytes *ret) {
+    struct yata_type type;
+    struct yata_position end;
+    struct yata_bytes part = {0};
+    uint64_t index;
+    enum yata_status status = take_position(doc, in, &type, &index);
+    if (status == YATA_GONE) {
+        put_word(&part, "gone");
+    } else {
+        must(status, "a position cannot be found");
+        must(yata_position_at(doc, type, UINT32_MAX, 0, &end), "a type has no end");
+        put_hex(&part, &end);
+        put_word(&part, " ");
+        put_number(&part, index);
+    }
+    put_part(ret, &part);
+}
+
 enum yata_status driver_read(struct yata_doc *doc, const uint8_t *p, size_t n,
                              struct yata_bytes *ret) {
     struct input in = {p, n};
-    switch ((enum what)take_uint(&in, 1)) {
-    case READ_ROOTS:
-        while (in.n > 0) {
-            read_root(doc, &in, ret);
-        }
-        return YATA_OK;
-    default:
+    static void (*const ways[])(struct yata_doc *, struct input *, struct yata_bytes *) = {
+        [READ_ROOTS] = read_root,
+        [READ_POSITIONS] = read_position,
+        [READ_RESOLVED] = read_resolved,
+    };
+    size_t what = (size_t)take_uint(&in, 1);
+    if (what >= sizeof ways / sizeof *ways) {
         die("unknown way to read");
     }
+    while (in.n > 0) {
+        ways[what](doc, &in, ret);
+    }
+    return YATA_OK;
 }

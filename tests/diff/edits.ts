@@ -12,7 +12,7 @@ export function roots (doc: Y.Doc): Type[] {
 }
 
 /** All shared types that can be reached from the roots. */
-function reachable (doc: Y.Doc): Type[] {
+export function reachable (doc: Y.Doc): Type[] {
   const found = roots(doc)
   const visit = (item: Y.Item | null): void => {
     if (item !== null && !item.deleted && item.content instanceof Y.ContentType) {

@@ -9,7 +9,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import * as Y from 'yjs'
 import { applyAwarenessUpdate, Awareness, encodeAwarenessUpdate } from 'y-protocols/awareness'
-import { deleteParent, edit } from './edits.ts'
+import { deleteParent, edit, reachable } from './edits.ts'
 import { plainDoc } from './history.ts'
 import { Random } from './random.ts'
 import { handmade } from './handmade.ts'
@@ -142,6 +142,20 @@ function documents (): Map<string, Uint8Array> {
   return files
 }
 
+/** Of the base document. */
+function positions (state: Uint8Array): Map<string, Uint8Array> {
+  const rnd = new Random(seed + 5)
+  const doc = load(state, 9)
+  const files = new Map<string, Uint8Array>()
+  for (let i = 0; i < 12; i++) {
+    const type = rnd.pick(reachable(doc))
+    const at = rnd.int(0, (type as Y.Text).length ?? 0)
+    files.set(`${i}`, Y.encodeRelativePosition(
+      Y.createRelativePositionFromTypeIndex(type, at, rnd.pick([0, -1]))))
+  }
+  return files
+}
+
 const state = base()
 const rows = (Buffer.from(state).toString('hex').match(/.{1,32}/g) ?? [])
   .map(row => `    ${(row.match(/../g) ?? []).map(byte => `0x${byte},`).join(' ')}\n`)
@@ -155,6 +169,7 @@ fill('yata_update_v2', new Map([...v1].map(([name, update]) => [name, asV2(updat
 fill('yata_state_vector', stateVectors(state))
 fill('awareness', presence())
 fill('yata_read', documents())
+fill('yata_position', positions(state))
 const rnd = new Random(seed + 3)
 fill('yata_replicas', new Map([24, 60, 60, 120, 200, 400, 800]
   .map((n, i) => [`random-${i}`, rnd.bytes(n)])))

@@ -3,12 +3,12 @@
 // A few clients edit; a server hears them. Now and then the server's state is loaded into a fresh yjs
 // document and a fresh libyata document, so that both met the same structs in the same order, and
 // everything that can be read is compared as text: JSON with the order of its keys, markup, deltas,
-// lists, maps and places by the cursors.
+// lists, maps and places by the cursors, relative positions.
 
 import { inspect } from 'node:util'
 import * as Y from 'yjs'
 import { type Driver, Writer, type YataDoc } from './driver.ts'
-import { deleteParent, edit, roots } from './edits.ts'
+import { deleteParent, edit, reachable, roots } from './edits.ts'
 import { hex, Mismatch, plainDoc } from './history.ts'
 import { mix, Random } from './random.ts'
 
@@ -109,11 +109,22 @@ export function rootCommand (doc: Y.Doc): Writer {
   return w
 }
 
+function position (type: Type, at: number, assoc: number): Uint8Array {
+  return Y.encodeRelativePosition(Y.createRelativePositionFromTypeIndex(type, at, assoc))
+}
+
+/** Names a type. */
+function typeEnd (type: Type): Uint8Array {
+  return position(type, 2 ** 32 - 1, 0)
+}
+
 class Reading {
   private readonly rnd: Random
   private readonly server = plainDoc()
   private readonly clients: Y.Doc[] = []
   private looks = 0
+  /** made at any time */
+  private readonly positions: Uint8Array[] = []
 
   constructor (seed: number, private readonly driver: Driver) {
     this.rnd = new Random(mix(seed, 0x7ead))
@@ -140,6 +151,40 @@ class Reading {
     })
   }
 
+  /** Positions of now, as bytes; and where those of earlier are now. */
+  private async comparePositions (doc: Y.Doc, yata: YataDoc, state: Uint8Array): Promise<void> {
+    const { rnd } = this
+    const asked = Array.from({ length: 6 }, () => {
+      const type = rnd.pick(reachable(doc))
+      const at = rnd.int(0, (type as Y.Text).length ?? 0) + (rnd.chance(0.1) ? 2 : 0)
+      const assoc = rnd.pick([0, 0, -1, -1, 1, -100, 99])
+      return { end: typeEnd(type), at, assoc, bytes: position(type, at, assoc) }
+    })
+    const w = new Writer().uint(1, 1)
+    asked.forEach(({ end, at, assoc }) => {
+      w.uint(end.length, 4).bytes(end).uint(at, 4).uint(assoc + 128, 1)
+    })
+    const made = await yata.read(w.done())
+    asked.forEach(({ bytes, at, assoc }, i) => {
+      if (made[i] !== hex(bytes)) {
+        this.fail(`position at ${at}, assoc ${assoc}`, hex(bytes), made[i], state)
+      }
+    })
+    this.positions.push(...asked.map(({ bytes }) => bytes))
+    const all = new Writer().uint(2, 1)
+    this.positions.forEach(bytes => { all.uint(bytes.length, 4).bytes(bytes) })
+    const found = await yata.read(all.done())
+    this.positions.forEach((bytes, i) => {
+      const absolute = Y.createAbsolutePositionFromRelativePosition(Y.decodeRelativePosition(bytes), doc)
+      const expected = absolute === null || absolute.type._item?.deleted === true
+        ? 'gone'
+        : `${hex(typeEnd(absolute.type))} ${absolute.index}`
+      if (found[i] !== expected) {
+        this.fail(`place of the position ${hex(bytes)}`, expected, found[i], state)
+      }
+    })
+  }
+
   private async look (): Promise<void> {
     this.looks++
     const state = Y.encodeStateAsUpdate(this.server)
@@ -149,6 +194,7 @@ class Reading {
     const yata = this.driver.doc()
     await yata.apply(state)
     await this.compareRoots(doc, yata, state)
+    await this.comparePositions(doc, yata, state)
     yata.free()
     doc.destroy()
   }
