@@ -96,8 +96,15 @@ struct yata_options {
                   * filled, as in yjs 13.6. Else it is there at once, as in yjs 14 */
     size_t max_pending_bytes; /* updates whose dependencies are missing; 0: 16 MiB */
     size_t max_clients;       /* distinct client ids in the document; 0: 1,000,000 */
-    size_t max_depth;         /* nesting of JSON-like values; 0: 256, at most 1024. Types may nest
-                               * to any depth: they are never walked by recursion */
+    /* 0: any number of these. Structs are counted before neighbours are joined. Memory is all that
+     * the document keeps; what an update needs while it is applied comes on top, in proportion to
+     * its size. Updates that only delete may pass it. */
+    size_t max_structs;
+    size_t max_update_structs;
+    size_t max_roots; /* root types that updates may make */
+    size_t max_memory_bytes;
+    size_t max_depth; /* nesting of JSON-like values; 0: 256, at most 1024. Types may nest
+                       * to any depth: they are never walked by recursion */
     void *(*realloc_fn)(void *ctx, void *p, size_t n); /* NULL: libc; n 0 frees and returns NULL */
     void *alloc_ctx;
 };

@@ -5,48 +5,9 @@
  * memory; and only then integrate and delete, which cannot fail. Order and outcome are those of
  * yjs 13.6 (encoding.js readUpdateV2).
  */
-#include <stdio.h>
-
 #include "pending.h"
 
-#define PENDING_BYTES_DEFAULT ((size_t)16 << 20)
-#define CLIENTS_DEFAULT       ((size_t)1000000)
-
-static enum yata_status refuse(enum yata_status status, const char *what,
-                               struct yata_error *ret_error) {
-    if (ret_error) {
-        ret_error->at = 0;
-        snprintf(ret_error->what, sizeof ret_error->what, "%s", what);
-    }
-    return status;
-}
-
-/* ---- limits and memory ---------------------------------------------------------------------- */
-
-static size_t or_default(size_t option, size_t otherwise) {
-    return option != 0 ? option : otherwise;
-}
-
-static enum yata_status check_limits(struct yatai_waits *w, struct yata_error *ret_error) {
-    struct yata_doc *doc = w->doc;
-    size_t most = or_default(doc->options.max_pending_bytes, PENDING_BYTES_DEFAULT);
-    size_t bytes = yatai_pending_bytes_after(w);
-    if (bytes > most && w->some) {
-        return refuse(YATA_LIMIT, "too much waits for updates that are missing", ret_error);
-    }
-    size_t clients = doc->by_id.n;
-    const struct yatai_update *u[2] = {&doc->update, w->retry ? &doc->waiting : NULL};
-    for (size_t i = 0; i < 2 && u[i]; i++) {
-        for (size_t k = 0; k < u[i]->sections.n; k++) {
-            const struct yatai_section *s = &u[i]->sections.v[k];
-            clients += s->state > 0 && yatai_client_find(doc, s->client) == 0;
-        }
-    }
-    if (clients > doc->by_id.n && clients > or_default(doc->options.max_clients, CLIENTS_DEFAULT)) {
-        return refuse(YATA_LIMIT, "too many clients", ret_error);
-    }
-    return YATA_OK;
-}
+/* ---- memory --------------------------------------------------------------------------------- */
 
 /* Counts of what an update can need. */
 struct needs {
@@ -261,17 +222,20 @@ enum yata_status yatai_apply_read(struct yata_doc *doc, struct yata_applied *ret
     enum yata_status status = YATA_NOMEM;
     uint64_t deletes = doc->deletes;
     if (!yatai_plan_make(doc, &doc->plan, &doc->update, NULL) || !yatai_pending_plan(&w)) {
-        refuse(YATA_NOMEM, "out of memory", ret_error);
+        (void)yatai_refuse(YATA_NOMEM, "out of memory", ret_error);
         goto out;
     }
-    status = check_limits(&w, ret_error);
+    status = yatai_limits_check(&w, ret_error);
     if (status != YATA_OK) {
         goto out;
     }
+    doc->mem.limited = false;
     if (!reserve(&w)) {
-        status = refuse(YATA_NOMEM, "out of memory", ret_error);
+        status = doc->mem.limited ? yatai_refuse(YATA_LIMIT, YATAI_TOO_LARGE, ret_error)
+                                  : yatai_refuse(YATA_NOMEM, "out of memory", ret_error);
         goto out;
     }
+    doc->mem.limit_bytes = 0;
     doc->old = doc->plan.known;
     integrate_all(&w);
     yatai_pending_commit(&w);
@@ -286,7 +250,7 @@ enum yata_status yatai_apply_read(struct yata_doc *doc, struct yata_applied *ret
             ret_applied->changed && !doc->old && !w.some && !w.retry && !w.ranges_freed;
     }
 out:
-    doc->heap_owed = doc->fills_owed = 0;
+    doc->heap_owed = doc->fills_owed = doc->mem.limit_bytes = 0;
     yatai_index_trim(doc);
     yatai_waits_fini(&w);
     return status;

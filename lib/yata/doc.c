@@ -27,6 +27,7 @@ struct yata_doc *yata_doc_new(const struct yata_options *options) {
     doc->mem = mem;
     if (options) {
         doc->options = *options;
+        doc->update.max_refs = options->max_update_structs;
     }
     doc->sorted = true;
     return doc;

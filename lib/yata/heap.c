@@ -41,12 +41,23 @@ uint32_t yatai_heap_add(struct yata_doc *doc, const uint8_t *p, size_t n, bool g
     return at;
 }
 
+/* Room that no reservation foresaw is not worth passing the limit of memory. */
+static bool may_grow(struct yata_doc *doc, size_t want) {
+    size_t outer = doc->mem.limit_bytes;
+    if (want > UINT32_MAX) {
+        return false;
+    }
+    doc->mem.limit_bytes = outer != 0 ? outer : doc->options.max_memory_bytes;
+    bool ok = YATAI_RESERVE(&doc->mem, &doc->heap, want);
+    doc->mem.limit_bytes = outer;
+    return ok;
+}
+
 /* Makes room for `more` bytes behind [*at, *at + n), moving it if need be. */
 static bool make_room(struct yata_doc *doc, uint32_t *at, uint32_t n, uint32_t more) {
     size_t end = (size_t)*at + n;
     if (end == doc->heap.n) {
-        size_t want = end + doc->heap_owed + more;
-        if (want > UINT32_MAX || !YATAI_RESERVE(&doc->mem, &doc->heap, want)) {
+        if (!may_grow(doc, end + doc->heap_owed + more)) {
             return false;
         }
         doc->heap.n += more;
@@ -60,8 +71,7 @@ static bool make_room(struct yata_doc *doc, uint32_t *at, uint32_t n, uint32_t m
         return true;
     }
     size_t room = (size_t)n + more < ROOM_LEAST ? ROOM_LEAST : ((size_t)n + more) * 2;
-    size_t want = doc->heap.n + doc->heap_owed + room;
-    if (want > UINT32_MAX || !YATAI_RESERVE(&doc->mem, &doc->heap, want)) {
+    if (!may_grow(doc, doc->heap.n + doc->heap_owed + room)) {
         return false;
     }
     uint32_t to = (uint32_t)doc->heap.n;

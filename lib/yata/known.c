@@ -65,7 +65,7 @@ enum yata_status yata_is_known_as(const struct yata_doc *doc, enum yata_format f
                                   struct yata_error *ret_error) {
     struct yata_doc *d = yatai_caches(doc);
     struct yatai_mem libc = yatai_mem_libc();
-    struct yatai_update u = {0};
+    struct yatai_update u = {.max_refs = doc->options.max_update_structs};
     enum yata_status status =
         yatai_update_read(&u, &libc, format, update, n, doc->options.max_depth, ret_error);
     if (status == YATA_OK) {

@@ -32,6 +32,11 @@ void *yatai_mem_resize(struct yatai_mem *mem, void *p, size_t old_bytes, size_t 
         mem->used_bytes -= old_bytes;
         return NULL;
     }
+    if (mem->limit_bytes != 0 && new_bytes > old_bytes &&
+        new_bytes - old_bytes + mem->used_bytes > mem->limit_bytes) {
+        mem->limited = true;
+        return NULL;
+    }
     void *q = mem->realloc_fn(mem->ctx, p, new_bytes);
     if (q) {
         mem->used_bytes += new_bytes - old_bytes;

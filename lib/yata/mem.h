@@ -16,6 +16,8 @@ struct yatai_mem {
     void *(*realloc_fn)(void *ctx, void *p, size_t n);
     void *ctx;
     size_t used_bytes;
+    size_t limit_bytes; /* 0: none; more is not given */
+    bool limited;       /* because of that, something was not */
 };
 
 /* A source that is malloc and free. */

@@ -32,6 +32,17 @@ size_t yatai_pending_bytes_after(const struct yatai_waits *);
 void yatai_pending_commit(struct yatai_waits *);
 void yatai_waits_fini(struct yatai_waits *);
 
+/* ---- limits.c ------------------------------------------------------------------------------- */
+
+#define YATAI_TOO_LARGE "the document would take more memory than it may"
+
+/* Says what is wrong with a call; returns the status. */
+enum yata_status yatai_refuse(enum yata_status, const char *what, struct yata_error *ret_error);
+/* Whether the limits allow what is planned; puts the one of memory into force. */
+enum yata_status yatai_limits_check(const struct yatai_waits *, struct yata_error *ret_error);
+
+/* ---- the document's side -------------------------------------------------------------------- */
+
 /* All structs that wait as one update. False when memory is out. */
 bool yatai_pending_write(struct yatai_out *, const struct yata_doc *);
 bool yatai_pending_any(const struct yata_doc *);

@@ -5,21 +5,11 @@
  * (yjs 13.6 Snapshot.js). The last struct of a client may have grown since; it is cut on the way
  * out, and the document is not touched.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "columns.h"
-#include "doc.h"
-
-static enum yata_status refuse(enum yata_status status, const char *what,
-                               struct yata_error *ret_error) {
-    if (ret_error) {
-        ret_error->at = 0;
-        snprintf(ret_error->what, sizeof ret_error->what, "%s", what);
-    }
-    return status;
-}
+#include "pending.h"
 
 void yata_snapshot_fini(struct yata_snapshot *snapshot) {
     free(snapshot->clocks);
@@ -66,7 +56,8 @@ enum yata_status yata_snapshot_decode(enum yata_format format, const uint8_t *sn
     yatai_update_fini(&u, &libc);
     if (r.status != YATA_OK) {
         yata_snapshot_fini(&made);
-        return refuse(r.status, r.status == YATA_NOMEM ? "out of memory" : r.why.what, ret_error);
+        return yatai_refuse(r.status, r.status == YATA_NOMEM ? "out of memory" : r.why.what,
+                            ret_error);
     }
     *ret = made;
     return YATA_OK;
@@ -213,17 +204,18 @@ enum yata_status yata_doc_at(struct yata_doc *doc, const struct yata_snapshot *s
     struct yatai_mem libc = yatai_mem_libc();
     struct yatai_out out = {.mem = &libc};
     if (!doc->options.no_gc) {
-        return refuse(YATA_MALFORMED, "the document does not keep what is deleted", ret_error);
+        return yatai_refuse(YATA_MALFORMED, "the document does not keep what is deleted",
+                            ret_error);
     }
     if (knows_more(doc, snapshot)) {
-        return refuse(YATA_MALFORMED, "the snapshot knows more than the document", ret_error);
+        return yatai_refuse(YATA_MALFORMED, "the snapshot knows more than the document", ret_error);
     }
     struct yata_doc *past = yata_doc_new(options);
     enum yata_status status = past && write_past(&out, doc, snapshot) ? YATA_OK : YATA_NOMEM;
     if (status == YATA_OK) {
         status = yata_apply_as(past, YATA_V2, out.p, out.n, NULL, ret_error);
     } else {
-        refuse(YATA_NOMEM, "out of memory", ret_error);
+        (void)yatai_refuse(YATA_NOMEM, "out of memory", ret_error);
     }
     yatai_out_fini(&out);
     if (status != YATA_OK) {

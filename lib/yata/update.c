@@ -242,6 +242,10 @@ bool yatai_ref_add(struct yatai_reader *r, struct yatai_update *u, struct yatai_
         !u->verbatim && ref->kind == YATAI_GC && u->refs.n > s->first && ref[-1].kind == YATAI_GC;
     if (joins) {
         ref[-1].len += ref->len;
+    } else if (u->max_refs > 0 && u->refs.n >= u->max_refs) {
+        yatai_reader_fail(r, at, "update has too many structs");
+        r->status = YATA_LIMIT;
+        return false;
     } else if (ref->len > 0) {
         account(u, ref);
         u->continued += u->refs.n > s->first && continues(ref - 1, ref, s->client);

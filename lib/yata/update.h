@@ -121,6 +121,7 @@ struct yatai_update {
     size_t continued;          /* structs that may continue the one before them */
     bool skips;                /* has Skip structs */
     bool verbatim;             /* set by the caller: runs of collected structs are not joined */
+    size_t max_refs;           /* set by the caller: structs it may have; 0: any number */
     struct yatai_chunk *chunk; /* payloads put together from several columns */
 };
 

@@ -123,6 +123,19 @@
 
 /* Bytes of updates kept because what they depend on has not come. Four syncs' worth. */
 #define CAPS_PENDING_BYTES (16 * CAPS_MIB)
+/* Memory of one document, waiting updates included. A book that was typed has 30 MiB. */
+#define CAPS_DOC_MEMORY_BYTES (256 * CAPS_MIB)
+/* Client ids of one document: a new one for each visit of a page, for years. They make every state
+ * vector and every sync longer. */
+#define CAPS_DOC_CLIENTS 100000
+/* Structs of one document, at 60 bytes each: what the memory above allows, and far more than
+ * editors can show. */
+#define CAPS_DOC_STRUCTS 4000000
+/* Structs of one update: while it is applied each takes 100 bytes. A sync of 4 MiB that was typed
+ * has 200,000. */
+#define CAPS_UPDATE_STRUCTS 1000000
+/* Root types of one document: an editor has a handful. */
+#define CAPS_DOC_ROOTS 1000
 /* Presence entries of one room: every participant, and those of clients that just left. */
 #define CAPS_AWARENESS_CLIENTS 2048
 

@@ -421,7 +421,13 @@ static void on_role(struct room *r, struct msg *m, uint64_t now_ms) {
 
 struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel) {
     /* Strict, as the clients of today are: who sends what lies behind a gap is told so. */
-    const struct yata_options options = {.strict = true, .max_pending_bytes = CAPS_PENDING_BYTES};
+    const struct yata_options options = {.strict = true,
+                                         .max_pending_bytes = CAPS_PENDING_BYTES,
+                                         .max_clients = CAPS_DOC_CLIENTS,
+                                         .max_structs = CAPS_DOC_STRUCTS,
+                                         .max_update_structs = CAPS_UPDATE_STRUCTS,
+                                         .max_roots = CAPS_DOC_ROOTS,
+                                         .max_memory_bytes = CAPS_DOC_MEMORY_BYTES};
     struct yata_doc *doc = yata_doc_new(&options);
     if (!doc) {
         return NULL;

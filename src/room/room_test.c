@@ -4,9 +4,12 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "limit/caps.h"
 #include "room/rooms.h"
 #include "yata.h"
 
@@ -275,6 +278,37 @@ static void a_malformed_update_is_refused_with_its_byte_and_reaches_nobody(void 
     f->now_ms += 100;
     turn(f);
     assert_null(next(f));
+}
+
+/* An update that makes one root type too many: client 5 sets a key of each. */
+static void what_would_make_the_document_too_large_is_refused(void **state) {
+    struct fixture *f = *state;
+    enum { ROOTS = CAPS_DOC_ROOTS + 1, EACH = 12 };
+    static uint8_t u[16 + EACH * ROOTS];
+    size_t n = 0;
+    u[n++] = 1;
+    u[n++] = ROOTS % 128 + 128;
+    u[n++] = ROOTS / 128;
+    u[n++] = 5;
+    u[n++] = 0;
+    for (unsigned i = 0; i < ROOTS; i++) {
+        char name[5];
+        (void)snprintf(name, sizeof name, "%04u", i);
+        memcpy(u + n, "\x28\x01\x04", 3); /* a value, in a root type */
+        memcpy(u + n + 3, name, 4);
+        memcpy(u + n + 7, "\x01k\x01\x7e", 4); /* null */
+        n += 11;
+    }
+    u[n++] = 0;
+    join(f, ANN);
+    struct msg *m = tell(f, say(MSG_UPDATE, "r", ANN, slice_of((const char *)u, n)));
+    assert_int_equal(m->err, ERR_TOO_LARGE);
+    assert_non_null(strstr(m->detail, "too many root types"));
+    msg_free(m);
+    m = tell(f, say(MSG_SYNC, "r", ANN, slice_of((const char *)u, n)));
+    assert_int_equal(m->err, ERR_TOO_LARGE);
+    msg_free(m);
+    type_ok(f, ANN, 5, 0, 'a'); /* and nothing of it was taken */
 }
 
 static void a_joiner_gets_the_state_or_the_difference(void **state) {
@@ -644,6 +678,7 @@ int main(void) {
         T(an_update_ahead_of_its_dependencies_waits_and_then_applies_by_itself),
         T(what_waited_reaches_also_the_one_who_set_it_free),
         T(a_malformed_update_is_refused_with_its_byte_and_reaches_nobody),
+        T(what_would_make_the_document_too_large_is_refused),
         T(a_joiner_gets_the_state_or_the_difference),
         T(a_sync_brings_both_sides_to_the_same_state),
         T(a_cut_receiver_is_served_from_where_it_was_cut),

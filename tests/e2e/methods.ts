@@ -278,6 +278,32 @@ test("an update over 32 KiB gets 413 with limit and size; the connection lives, 
     await converged([ann, bob]);
 });
 
+test("an update that would make a document too large gets 413 with the reason, and nothing of it is applied", async (t) => {
+    const server = await t.server();
+    const roomId = t.room();
+    const client = await t.connect(server);
+    const ann = t.replica();
+    await client.join(roomId, ann);
+    const hostile = new Y.Doc();
+    hostile.transact(() => {
+        for (let i = 0; i < 1001; i++) {
+            hostile.getMap(`root ${i}`).set("k", null);
+        }
+    });
+    const update = Y.encodeStateAsUpdate(hostile);
+    for (const method of ["collab/update", "collab/sync"]) {
+        const e = await refusal(client.sequenced(method, { roomId, payloadB64: b64(update) }));
+        assert.deepEqual([e.code, e.message], [413, "PAYLOAD_TOO_LARGE"]);
+        assert.match(e.data.detail, /too many root types/);
+    }
+    await alive(client);
+    ann.append("and edits go on");
+    await client.quiet();
+    const late = t.replica();
+    await (await t.connect(server)).join(roomId, late);
+    assert.equal(late.text.toString(), "and edits go on");
+});
+
 test("presence over 8 KiB and sync over 4 MiB get 413 with limit and size", async (t) => {
     const server = await t.server();
     const roomId = t.room();
