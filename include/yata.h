@@ -105,6 +105,7 @@ struct yata_options {
     size_t max_memory_bytes;
     size_t max_depth; /* nesting of JSON-like values; 0: 256, at most 1024. Types may nest
                        * to any depth: they are never walked by recursion */
+    uint64_t client;  /* who writes here, see yata_set_client; 0: nobody */
     void *(*realloc_fn)(void *ctx, void *p, size_t n); /* NULL: libc; n 0 frees and returns NULL */
     void *alloc_ctx;
 };
@@ -122,6 +123,9 @@ struct yata_applied {
     bool pending; /* a part of this update waits for others that have not arrived */
     bool gap;     /* a part of it lies behind a gap in its client's clocks; never with `strict` */
     bool freed;   /* it set free, and brought in, parts of earlier updates that were waiting */
+    bool taken;   /* it brought structs of the client id that this document writes with: somebody
+                   * else does, too, and another id has to be set before the next edit. Also what
+                   * the writer's own saved state does. (yjs takes another id by itself) */
 };
 
 /* Applies an update (format V1). Wholly or not at all: a malformed one is refused before anything
@@ -410,5 +414,6 @@ enum yata_status yata_awareness_merge(const uint8_t *a, size_t a_bytes, const ui
 #endif
 
 #include "yata_read.h"
+#include "yata_write.h"
 
 #endif

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "edit.h"
 #include "pending.h"
+#include "places.h"
 
 #define SCRATCH_KEPT                                                                               \
     1024                /* structs; what a large update needed is not kept for the next small one */
@@ -28,6 +30,7 @@ struct yata_doc *yata_doc_new(const struct yata_options *options) {
     if (options) {
         doc->options = *options;
         doc->update.max_refs = options->max_update_structs;
+        doc->client = options->client;
     }
     doc->sorted = true;
     return doc;
@@ -46,6 +49,8 @@ void yata_doc_free(struct yata_doc *doc) {
         return;
     }
     drop_scratch(doc);
+    yatai_edit_fini(doc);
+    yatai_places_fini(doc);
     yatai_store_fini(doc);
     yatai_pending_fini(doc);
     YATAI_VEC_FREE(&doc->mem, &doc->items);
@@ -164,32 +169,61 @@ enum yata_status yata_commit(struct yata_doc *doc, struct yata_bytes *ret_update
     return yata_commit_as(doc, YATA_V1, ret_update);
 }
 
+/* What is in doc->update, in a transaction of its own if none is open. */
+static enum yata_status apply_decoded(struct yata_doc *doc, struct yata_applied *ret_applied,
+                                      struct yata_error *ret_error) {
+    bool own = !doc->open;
+    if (own) {
+        begin(doc, false);
+    }
+    enum yata_status status = yatai_apply_read(doc, ret_applied, ret_error);
+    if (own) {
+        settle(doc);
+        close_transaction(doc);
+    }
+    return status;
+}
+
+static void trim_scratch(struct yata_doc *doc) {
+    if (doc->update.refs.cap > SCRATCH_KEPT || doc->update.ranges.cap > SCRATCH_KEPT ||
+        doc->waiting.refs.cap > 0 || doc->update.chunk) {
+        drop_scratch(doc);
+    }
+}
+
+/* What is known of the client that writes here. */
+static uint64_t own_clock(struct yata_doc *doc) {
+    uint32_t slot = doc->client == 0 ? 0 : yatai_client_find(doc, doc->client);
+    const struct yatai_client *c = slot == 0 ? NULL : &doc->clients.v[slot];
+    return c ? (uint64_t)c->clock << 32 | c->hole : 0;
+}
+
 enum yata_status yata_apply_as(struct yata_doc *doc, enum yata_format format, const uint8_t *update,
                                size_t n, struct yata_applied *ret_applied,
                                struct yata_error *ret_error) {
-    bool own = !doc->open;
+    uint64_t own = own_clock(doc);
     if (format == YATA_V1 && yatai_apply_quick(doc, update, n)) {
         if (ret_applied) {
             *ret_applied = (struct yata_applied){.changed = true, .whole = true};
+            ret_applied->taken = own_clock(doc) != own;
         }
         return YATA_OK;
     }
     enum yata_status status = yatai_update_read(&doc->update, &doc->mem, format, update, n,
                                                 doc->options.max_depth, ret_error);
     if (status == YATA_OK) {
-        if (own) {
-            begin(doc, false);
-        }
-        status = yatai_apply_read(doc, ret_applied, ret_error);
-        if (own) {
-            settle(doc);
-            close_transaction(doc);
-        }
+        status = apply_decoded(doc, ret_applied, ret_error);
     }
-    if (doc->update.refs.cap > SCRATCH_KEPT || doc->update.ranges.cap > SCRATCH_KEPT ||
-        doc->waiting.refs.cap > 0 || doc->update.chunk) {
-        drop_scratch(doc);
+    if (status == YATA_OK && ret_applied) {
+        ret_applied->taken = own_clock(doc) != own;
     }
+    trim_scratch(doc);
+    return status;
+}
+
+enum yata_status yatai_apply_made(struct yata_doc *doc) {
+    enum yata_status status = apply_decoded(doc, NULL, NULL);
+    trim_scratch(doc);
     return status;
 }
 

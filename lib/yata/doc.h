@@ -147,6 +147,9 @@ struct yatai_plan {
     bool holes;   /* the clocks of some clients have holes, or will */
 };
 
+struct yatai_edit;
+struct yatai_places;
+
 struct yata_doc {
     struct yatai_mem mem;
     struct yata_options options;
@@ -196,6 +199,10 @@ struct yata_doc {
     bool apart;                         /* the update has been merged before */
     bool old;         /* the update that is being applied has something that is known */
     uint64_t deletes; /* counts structs that were deleted */
+
+    uint64_t client;             /* who writes here; 0: nobody */
+    struct yatai_edit *edit;     /* scratch of the writer, or NULL */
+    struct yatai_places *places; /* see places.h; mostly NULL */
 };
 
 /* A document as what it may remember for itself while it is only read: no document is ever a const
@@ -213,6 +220,11 @@ static inline struct yata_doc *yatai_caches(const struct yata_doc *doc) {
 /* Applies the update in doc->update, inside a transaction. */
 enum yata_status yatai_apply_read(struct yata_doc *, struct yata_applied *ret_applied,
                                   struct yata_error *ret_error);
+
+/* ---- doc.c ---------------------------------------------------------------------------------- */
+
+/* Applies what a writer put into doc->update, as yata_apply does. */
+enum yata_status yatai_apply_made(struct yata_doc *);
 
 /* ---- quick.c -------------------------------------------------------------------------------- */
 

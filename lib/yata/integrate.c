@@ -9,7 +9,7 @@
  * Deletion cascades into types by walking the tree instead of recursion, since a peer decides how
  * deep types nest.
  */
-#include "doc.h"
+#include "places.h"
 #include "text.h"
 
 /* ---- deletion ------------------------------------------------------------------------------- */
@@ -58,6 +58,9 @@ static uint32_t next_child(const struct yata_doc *doc, const struct yatai_item *
 }
 
 static void mark_deleted(struct yata_doc *doc, struct yatai_item *it) {
+    if (doc->places) {
+        yatai_places_went(doc, it);
+    }
     it->who |= YATAI_F_DELETED | YATAI_F_NOW;
     note_deleted(doc, it);
 }
@@ -466,6 +469,9 @@ bool yatai_extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_r
     touch(doc, slot);
     tail->content_bytes += ref->content_bytes;
     tail->len += ref->len;
+    if (doc->places) {
+        yatai_places_came(doc, yatai_client_tail(c), ref->len);
+    }
     c->clock += ref->len;
     return true;
 }
@@ -555,6 +561,9 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
     store_content(doc, h, ref, offset);
     add_to_client(doc, slot, h);
     const struct yatai_item *it = yatai_item(doc, h);
+    if (doc->places) {
+        yatai_places_came(doc, h, it->len);
+    }
     uint32_t holder = doc->types.v[yatai_home_type(doc, it)].item;
     bool orphan = holder != 0 && (yatai_item(doc, holder)->who & YATAI_F_DELETED);
     if (orphan || ((it->who & YATAI_F_MAP) && it->right != 0)) {

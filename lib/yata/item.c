@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "doc.h"
+#include "places.h"
 #include "text.h"
 
 uint32_t yatai_item_new(struct yata_doc *doc) {
@@ -149,6 +149,9 @@ static bool merge_left(struct yata_doc *doc, struct yatai_client *c, struct yata
             return false;
         }
         l->content_bytes += r->content_bytes;
+    }
+    if (doc->places) {
+        yatai_places_merge(doc, right);
     }
     l->who |= r->who & (YATAI_F_SUBST | YATAI_F_NOW);
     l->len += r->len;

@@ -199,8 +199,7 @@ static bool read_struct(struct yatai_reader *r, struct yatai_ref *ref, uint64_t 
     return read_content(r, ref);
 }
 
-/* Counts what a struct will need when it is stored. */
-static void account(struct yatai_update *u, const struct yatai_ref *ref) {
+void yatai_ref_account(struct yatai_update *u, const struct yatai_ref *ref) {
     u->content_bytes += ref->content_bytes + GUARD_BYTES;
     u->type_count += ref->kind == YATAI_TYPE;
     u->skips |= ref->kind == YATAI_SKIP;
@@ -247,7 +246,7 @@ bool yatai_ref_add(struct yatai_reader *r, struct yatai_update *u, struct yatai_
         r->status = YATA_LIMIT;
         return false;
     } else if (ref->len > 0) {
-        account(u, ref);
+        yatai_ref_account(u, ref);
         u->continued += u->refs.n > s->first && continues(ref - 1, ref, s->client);
         u->refs.n++;
     }
@@ -403,6 +402,13 @@ static void drop_chunks(struct yatai_update *u, struct yatai_mem *mem) {
     }
 }
 
+void yatai_update_clear(struct yatai_update *u, struct yatai_mem *mem) {
+    u->refs.n = u->sections.n = u->ranges.n = 0;
+    u->content_bytes = u->type_count = u->continued = 0;
+    u->skips = false;
+    drop_chunks(u, mem);
+}
+
 enum yata_status yatai_update_read(struct yatai_update *u, struct yatai_mem *mem,
                                    enum yata_format format, const uint8_t *p, size_t n,
                                    size_t max_depth, struct yata_error *ret_error) {
@@ -411,10 +417,7 @@ enum yata_status yatai_update_read(struct yatai_update *u, struct yatai_mem *mem
     if (max_depth > 0) {
         r.max_depth = max_depth;
     }
-    u->refs.n = u->sections.n = u->ranges.n = 0;
-    u->content_bytes = u->type_count = u->continued = 0;
-    u->skips = false;
-    drop_chunks(u, mem);
+    yatai_update_clear(u, mem);
     if (n > UINT32_MAX / 2) {
         yatai_reader_fail(&r, p, "update is larger than 2 GiB");
     } else if (format == YATA_V2) {

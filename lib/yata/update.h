@@ -134,6 +134,8 @@ enum yata_status yatai_update_read_in_order(struct yatai_update *u, struct yatai
                                             enum yata_format, const uint8_t *p, size_t n,
                                             size_t max_depth, struct yata_error *ret_error);
 void yatai_update_fini(struct yatai_update *, struct yatai_mem *);
+/* Makes it the empty one. */
+void yatai_update_clear(struct yatai_update *, struct yatai_mem *);
 /* The section of a client, or NULL. */
 struct yatai_section *yatai_update_section(const struct yatai_update *, uint64_t client);
 
@@ -144,6 +146,8 @@ struct yatai_reader;
 /* The next struct, to be filled, of the section that starts at `s`; NULL when memory is out. */
 struct yatai_ref *yatai_ref_new(struct yatai_mem *, struct yatai_update *,
                                 const struct yatai_section *s);
+/* Counts what a struct will need when it is stored. */
+void yatai_ref_account(struct yatai_update *, const struct yatai_ref *);
 /* Takes it in, and advances the clock. */
 bool yatai_ref_add(struct yatai_reader *, struct yatai_update *, struct yatai_section *s,
                    const uint8_t *at);

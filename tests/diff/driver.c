@@ -14,6 +14,7 @@
  * documents are freed, so that a leak checker has the last word.
  */
 #include "driver_read.h"
+#include "driver_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,10 @@ enum op {
     OP_SNAPSHOT_RECODE,   /* u8 to, snapshot -> snapshot */
     OP_SNAPSHOT_EQUAL,    /* u32 n, snapshot, snapshot -> u8 */
     OP_DOC_AT,            /* u32 handle of the new document, u8 no_gc, snapshot */
-    OP_READ = 110,        /* see driver_read.h */
+    /* edits */
+    OP_SET_CLIENT = 100, /* u64 client */
+    OP_WRITE,            /* see driver_write.h */
+    OP_READ = 110,       /* see driver_read.h */
 };
 
 struct bytes {
@@ -569,6 +573,10 @@ static enum yata_status run(struct docs *docs, enum op op, size_t handle, struct
         return YATA_OK;
     case OP_READ:
         return driver_read(find(docs, handle), a.p, a.n, handed_out);
+    case OP_SET_CLIENT:
+        return yata_set_client(find(docs, handle), take_uint(&a, 8));
+    case OP_WRITE:
+        return driver_write(find(docs, handle), a.p, a.n);
     default:
         return run_as(docs, op, handle, a, ret, handed_out, why);
     }

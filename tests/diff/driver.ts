@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 export const defaultDriver = process.env.YATA_DRIVER ??
   fileURLToPath(new URL('../../build/release/tests/diff/yata_driver', import.meta.url))
 
-export const statuses = ['OK', 'MALFORMED', 'LIMIT', 'NOMEM'] as const
+export const statuses = ['OK', 'MALFORMED', 'LIMIT', 'NOMEM', 'GONE', 'RANGE'] as const
 
 enum Op {
   New = 1, Free, Apply, Begin, Commit, EncodeState, EncodeSince, StateVector, Clocks, Snapshot,
@@ -17,6 +17,7 @@ enum Op {
   AwarenessMerge, AwarenessNews,
   ApplyAs, CommitAs, EncodeStateAs, SnapshotAs, IsKnownAs, SvFromUpdateAs, UpdateMetaAs,
   CheckUpdateAs, Merge, Diff, Convert, Structs, Deletions, SnapshotRecode, SnapshotEqual, DocAt,
+  SetClient = 100, Write,
   Read = 110
 }
 
@@ -321,6 +322,15 @@ export class YataDoc {
       at += 4 + n
     }
     return parts
+  }
+
+  async setClient (client: number): Promise<void> {
+    await this.call(Op.SetClient, new Writer().uint(client, 8).done())
+  }
+
+  /** One edit; see write.ts. */
+  async write (command: Uint8Array): Promise<void> {
+    await this.call(Op.Write, command)
   }
 
   async commitAs (format: Format): Promise<Buffer> {
