@@ -37,7 +37,7 @@ function bad (code: number, args: string[], ...says: RegExp[]): void {
   assert.equal(actual, code, `yata ${args.join(' ')}: ${err}`)
   assert.equal(text, '')
   for (const line of err.trimEnd().split('\n')) {
-    assert.match(line, /^yata: \S/, 'each line says who speaks')
+    assert.match(line, /^yata: +\S/, 'each line says who speaks')
   }
   for (const pattern of says) {
     assert.match(err, pattern)
@@ -181,6 +181,48 @@ test('inspect --json holds each struct that yjs decodes', () => {
   assert.deepEqual(one.deletions, [{ client: 5, from: 0, to: 1 }])
   assert.deepEqual([one.file, one.format, two.file, two.format], [state, 'V1', state2, 'V2'])
   assert.deepEqual(two.structs, one.structs)
+})
+
+test('json shows what yjs shows, of all root types or of one', () => {
+  const doc = plainDoc({ clientID: 9 })
+  doc.getText('note').insert(0, 'a\u{1f600}"b"', { bold: true })
+  doc.getArray('list').insert(0, [1, -0.5, null, { k: [true] }, new Y.Map([['in', new Y.Array()]])])
+  doc.getMap('map').set('é', 'x\n')
+  const p = new Y.XmlElement('p')
+  doc.getXmlFragment('page').insert(0, [p, new Y.XmlText('words')])
+  p.setAttribute('class', 'c')
+  file('all.bin', Y.encodeStateAsUpdate(doc))
+  assert.deepEqual(JSON.parse(good(['json', 'all.bin']).text), doc.toJSON())
+  for (const [root, value] of Object.entries(doc.toJSON())) {
+    assert.equal(good(['json', '--root', root, 'all.bin']).text, JSON.stringify(value) + '\n')
+  }
+  assert.equal(good(['json', '--root', 'list:map', 'all.bin']).text, '{}\n', 'a kind that is given is believed')
+  bad(1, ['json', '--root', 'lists', 'all.bin'], /no such root type/, /note \(text\)/, /list \(array\)/, /map \(map\)/, /page \(xml\)/)
+})
+
+test('text shows the only text, or the one that --root names; XML is markup', () => {
+  const doc = plainDoc({ clientID: 9 })
+  doc.getText('note').insert(0, 'a\u{1f600}b', { bold: true })
+  doc.getMap('map').set('k', 1)
+  file('one.bin', Y.encodeStateAsUpdate(doc))
+  assert.equal(good(['text', 'one.bin']).text, 'a\u{1f600}b')
+  doc.getXmlFragment('page').insert(0, [new Y.XmlElement('p')])
+  file('two.bin', Y.encodeStateAsUpdateV2(doc))
+  bad(1, ['text', 'two.bin'], /several are texts; give --root NAME/)
+  assert.equal(good(['text', '--root', 'note', 'two.bin']).text, 'a\u{1f600}b')
+  assert.equal(good(['text', '--root', 'page:xml', 'two.bin']).text, '<p></p>')
+  bad(1, ['text', '--root', 'map', 'two.bin'], /map is a map: yata json shows it/)
+})
+
+test('the files of json and text are one document, in any order, and what is missing is said', () => {
+  const whole = good(['json', ...names]).text
+  assert.deepEqual(JSON.parse(whole), doc.toJSON())
+  assert.equal(good(['json', names[3], names[1], names[0], names[2]]).text, whole)
+  assert.equal(good(['text', ...names, '-o', 'out.txt']).text, '')
+  assert.equal(bytes('out.txt').toString(), 'ello world')
+  const late = run(['json', names[1]])
+  assert.equal(late.code, 0)
+  assert.match(late.err, /yata: \d+ bytes wait for updates that are in none of the files, and are not shown/)
 })
 
 test('verify tells apart what is complete, what waits for others, and what is damaged', () => {

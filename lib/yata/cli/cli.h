@@ -2,7 +2,8 @@
  *
  * One command per run: the command line is parsed by the table in options.def (args.c), inputs are
  * read whole and their format is found out (input.c), the command (transform.c, inspect.c,
- * verify.c) makes bytes, and these are written at the end (output.c). It uses nothing but yata.h.
+ * document.c, verify.c) makes bytes, and these are written at the end (output.c). It uses nothing
+ * but yata.h.
  *
  * Thread: one. Memory: a run owns its inputs; main frees all.
  */
@@ -119,6 +120,8 @@ int run_merge(const struct args *);
 int run_diff(const struct args *);
 int run_convert(const struct args *);
 int run_state_vector(const struct args *);
+int run_json(const struct args *);
+int run_text(const struct args *);
 int run_verify(const struct args *);
 
 #endif

@@ -7,6 +7,7 @@ static int (*const run[])(const struct args *) = {
     [COMMAND_INSPECT] = run_inspect, [COMMAND_MERGE] = run_merge,
     [COMMAND_DIFF] = run_diff,       [COMMAND_CONVERT] = run_convert,
     [COMMAND_VERIFY] = run_verify,   [COMMAND_STATE_VECTOR] = run_state_vector,
+    [COMMAND_JSON] = run_json,       [COMMAND_TEXT] = run_text,
 };
 
 /* What is asked for instead of a command. */

@@ -172,7 +172,7 @@ void print_man(FILE *f) {
                 "yata merge log/*.bin \\-o document.bin\n"
                 "yata diff mine.bin \\-\\-since theirs.bin \\-o for\\-them.bin\n"
                 "yata convert \\-\\-to v1 state.v2 | yata inspect \\-\n"
-                ".fi\n"
+                "yata text \\-\\-root content document.bin\n.fi\n"
                 ".SH SEE ALSO\n.BR yata (3)\n",
                 f);
 }
