@@ -68,7 +68,7 @@ static unsigned option_of(int code) {
 }
 
 static bool parse_options(int argc, char **argv, struct args *args) {
-    struct getopt_tables tables;
+    struct getopt_tables tables = {0};
     fill_tables(&tables);
     opterr = 0;
     for (int code; (code = getopt_long(argc, argv, tables.letters, tables.longs, NULL)) != -1;) {
