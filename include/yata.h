@@ -24,6 +24,10 @@
  * caller, who releases it as said there; it is untouched when the call fails. The allocator of the
  * options serves everything a document needs; NULL means malloc and free.
  *
+ * Differences to yjs: a character that an update of format V2 cuts in two by the border between two
+ * structs is U+FFFD twice at once, where yjs keeps the halves and may join them again; by V1, which
+ * is what travels, it is that in yjs, too. What Yjs throws on is refused, before anything changes.
+ *
  * Formats: yjs 13.6 src/utils/encoding.js, UpdateEncoder.js, DeleteSet.js, structs/; y-protocols
  * awareness.js; lib0 encoding.js.
  */

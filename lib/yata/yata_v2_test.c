@@ -229,8 +229,76 @@ static void a_document_goes_back(void **state) {
     yata_doc_free(doc);
 }
 
+/* Text, formats, embeds, types with and without names, values, bytes, legacy JSON with undefined, a
+ * subdocument, a collected run, a Skip, ids of others, deletions. */
+static const char *const kinds[] = {
+    "010501000601017404626f6c640474727565840100066869f09f988086010404626f6c64046e756c6c"
+    "2801016d016e017e2801016d016b017d4000",
+    "010d0b00070101780303646976870b000604000b01017128000b000269640177013107000b000501680301016102"
+    "0102870b0501870b0600870b070204000b08017a880b08037d01770374776f760105746872656575017d03890b0c"
+    "01677601086175746f4c6f61647805010174097b22696d67223a317d00",
+    "020303000201016103"
+    "09756e646566696e65640131025b5d00050a04010100c4030003"
+    "01015a0103010102",
+};
+
+/* Whatever byte is damaged or missing: refused without a trace, or taken and converted. */
+static void damage_is_refused_or_taken_whole(void **state) {
+    (void)state;
+    size_t taken = 0, refused = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct test_bytes v1 = from_hex(kinds[i]);
+        struct yata_bytes good = {0};
+        assert_int_equal(yata_convert_update(YATA_V1, YATA_V2, v1.p, v1.n, &good, NULL), YATA_OK);
+        for (size_t at = 0; at < good.n; at++) {
+            for (unsigned x = 0; x < 256; x++) {
+                struct yata_bytes out = {0};
+                struct yata_error why = {0};
+                uint8_t was = good.p[at];
+                size_t n = x == was ? at : good.n; /* and cut before it */
+                good.p[at] = (uint8_t)x;
+                enum yata_status checked = yata_check_update_as(YATA_V2, good.p, n, &why);
+                enum yata_status status =
+                    yata_convert_update(YATA_V2, YATA_V1, good.p, n, &out, NULL);
+                assert_int_equal(checked, status);
+                if (status == YATA_OK) {
+                    assert_int_equal(yata_check_update(out.p, out.n, NULL), YATA_OK);
+                    taken++;
+                } else {
+                    assert_true(why.what[0] != 0 && why.at <= good.n);
+                    refused++;
+                }
+                yata_bytes_fini(&out);
+                good.p[at] = was;
+            }
+        }
+        yata_bytes_fini(&good);
+    }
+    assert_true(taken > 1000 && refused > 1000);
+}
+
+/* Two structs that hold the halves of one character, as only V2 can say. In V1 each half is U+FFFD,
+ * as in yjs. Back in V2 yjs joins the halves again ("a" and the whole character), while here they
+ * were U+FFFD from the start, as they are in every yjs document that heard of them by V1. Lengths,
+ * ids and order are the same. */
+static void halves_of_a_character_are_replaced(void **state) {
+    (void)state;
+    struct yata_doc *doc = yata_doc_new(NULL);
+    struct yata_bytes v2 = {0};
+    struct test_bytes u =
+        from_hex("000003020102010200030400840b077461f09f98806201420001010000020100010000");
+    assert_int_equal(yata_apply_as(doc, YATA_V2, u.p, u.n, NULL, NULL), YATA_OK);
+    assert_state(doc, "02010200040101740461efbfbd01010084020104efbfbd6200");
+    assert_vector(doc, "0202020102");
+    assert_int_equal(yata_encode_state_as(doc, YATA_V2, NULL, 0, &v2), YATA_OK);
+    assert_hex(&v2, "000003020102010200030400840d097461efbfbdefbfbd6201420001010000020100010000");
+    yata_doc_free(doc);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(damage_is_refused_or_taken_whole),
+        cmocka_unit_test(halves_of_a_character_are_replaced),
         cmocka_unit_test(formats_become_each_other),
         cmocka_unit_test(a_document_speaks_both),
         cmocka_unit_test(truncated_updates_are_refused),
