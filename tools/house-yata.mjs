@@ -106,6 +106,13 @@ const tests = {
     }
   },
 
+  'the example of two replicas shows that both edits arrive at both' () {
+    const program = compile(join(root, 'examples', 'two_replicas.c'), join(place, 'two_replicas'))
+    const lines = run(program, [], { env }).trimEnd().split('\n')
+    const shown = lines.slice(-2).map((line) => line.replace(/^\w+ +/, ''))
+    must(shown[0] === 'Dear Ms. Lovelace, this is a draft.' && shown[1] === shown[0], lines.join('\n'))
+  },
+
   'the tour of docs/yata.md compiles, runs, and prints what it says' () {
     const page = readFileSync(join(root, 'docs', 'yata.md'), 'utf8')
     const blocks = (kind) => [...page.matchAll(new RegExp(`^\`\`\`${kind}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map((match) => match[1]).join('')
