@@ -236,9 +236,10 @@ struct yata_position {
 enum yata_status yata_position_at(const struct yata_doc *, struct yata_type, uint64_t index,
                                   int64_t assoc, struct yata_position *ret);
 /* Where a position is now: where what it belongs to was, if that was deleted. YATA_GONE when it, or
- * its type, was deleted altogether, or has not arrived. A root type is made if need be. Does not
- * follow what was undone and redone. (yjs: Y.createAbsolutePositionFromRelativePosition) */
-enum yata_status yata_position_resolve(struct yata_doc *, const struct yata_position *,
+ * its type, was deleted altogether, or has not arrived; unlike in yjs also of a root type that
+ * neither updates nor the caller named, since positions come from peers. Does not follow what was
+ * undone and redone. (yjs: Y.createAbsolutePositionFromRelativePosition) */
+enum yata_status yata_position_resolve(const struct yata_doc *, const struct yata_position *,
                                        struct yata_type *ret, uint64_t *ret_index);
 /* The bytes that clients exchange (yjs: Y.encodeRelativePosition). YATA_MALFORMED when the ids have
  * more than 53 bits. */
@@ -250,5 +251,7 @@ enum yata_status yata_position_decode(const uint8_t *position, size_t n, struct 
 #ifdef __cplusplus
 }
 #endif
+
+#include "yata_observe.h"
 
 #endif

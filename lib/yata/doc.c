@@ -127,6 +127,9 @@ static void merge_touched(struct yata_doc *doc) {
 
 static void settle(struct yata_doc *doc) {
     yatai_spans_normalise(doc->deleted.v, &doc->deleted.n);
+    if (doc->observer) {
+        yatai_notify(doc);
+    }
     yatai_collect(doc);
     merge_touched(doc);
     yatai_heap_compact(doc);

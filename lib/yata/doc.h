@@ -203,6 +203,9 @@ struct yata_doc {
     uint64_t client;             /* who writes here; 0: nobody */
     struct yatai_edit *edit;     /* scratch of the writer, or NULL */
     struct yatai_places *places; /* see places.h; mostly NULL */
+
+    yata_observer *observer; /* or NULL */
+    void *observer_ctx;
 };
 
 /* A document as what it may remember for itself while it is only read: no document is ever a const
@@ -225,6 +228,11 @@ enum yata_status yatai_apply_read(struct yata_doc *, struct yata_applied *ret_ap
 
 /* Applies what a writer put into doc->update, as yata_apply does. */
 enum yata_status yatai_apply_made(struct yata_doc *);
+
+/* ---- observe.c ------------------------------------------------------------------------------ */
+
+/* Calls the observer at the end of a transaction, before anything is collected. */
+void yatai_notify(struct yata_doc *);
 
 /* ---- quick.c -------------------------------------------------------------------------------- */
 

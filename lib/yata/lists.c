@@ -45,6 +45,15 @@ static void enter(struct yata_list *list, uint32_t item) {
     list->half = false;
 }
 
+void yatai_list_at(const struct yata_doc *doc, uint32_t item, uint32_t unit,
+                   struct yata_list *ret) {
+    *ret = (struct yata_list){.doc = doc};
+    enter(ret, item);
+    if (unit > 0) {
+        skip(ret, unit);
+    }
+}
+
 enum yata_status yata_list_begin(const struct yata_doc *doc, struct yata_type name, uint64_t index,
                                  struct yata_list *ret) {
     uint32_t type;

@@ -41,6 +41,17 @@ bool yatai_val_is_null(const struct yatai_val *);
 /* A piece of text from *p on, up to what is not UTF-8 at rest, or U+FFFD instead of that. */
 struct yata_slice yatai_text_piece(const uint8_t **p, const uint8_t *end);
 
+/* ---- lists.c -------------------------------------------------------------------------------- */
+
+/* A cursor from a unit of a struct that counts on. */
+void yatai_list_at(const struct yata_doc *, uint32_t item, uint32_t unit, struct yata_list *ret);
+
+/* ---- observe.c ------------------------------------------------------------------------------ */
+
+/* How many units of a struct were there before the transaction: all, none, or those of a text that
+ * others were added to. */
+uint32_t yatai_old_units(const struct yata_doc *, const struct yatai_item *);
+
 /* ---- attributes.c: a map from keys to formats, in the order in which keys were added -------- */
 
 void yatai_attributes_init(struct yata_attributes *);

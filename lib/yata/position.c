@@ -56,17 +56,18 @@ enum yata_status yata_position_at(const struct yata_doc *doc, struct yata_type n
 }
 
 /* The struct with an id, if it is there and more than a length is left of it. */
-static const struct yatai_item *item_of(struct yata_doc *doc, const struct yata_position *p) {
-    uint32_t slot = yatai_client_find(doc, p->client);
+static const struct yatai_item *item_of(const struct yata_doc *doc, const struct yata_position *p) {
+    struct yata_doc *cached = yatai_caches(doc);
+    uint32_t slot = yatai_client_find(cached, p->client);
     if (slot == 0 || p->clock >= doc->clients.v[slot].clock) {
         return NULL;
     }
-    const struct yatai_item *it = yatai_item(doc, yatai_item_at(doc, slot, (uint32_t)p->clock));
+    const struct yatai_item *it = yatai_item(doc, yatai_item_at(cached, slot, (uint32_t)p->clock));
     unsigned kind = yatai_kind(it);
     return kind == YATAI_GC || kind == YATAI_SKIP ? NULL : it;
 }
 
-static enum yata_status resolve_item(struct yata_doc *doc, const struct yata_position *p,
+static enum yata_status resolve_item(const struct yata_doc *doc, const struct yata_position *p,
                                      struct yata_type *ret, uint64_t *ret_index) {
     const struct yatai_item *it = item_of(doc, p);
     if (!it) {
@@ -88,16 +89,20 @@ static enum yata_status resolve_item(struct yata_doc *doc, const struct yata_pos
     return YATA_OK;
 }
 
-enum yata_status yata_position_resolve(struct yata_doc *doc, const struct yata_position *p,
+enum yata_status yata_position_resolve(const struct yata_doc *doc, const struct yata_position *p,
                                        struct yata_type *ret, uint64_t *ret_index) {
     struct yata_type type;
-    enum yata_status status = YATA_OK;
     uint64_t length = 0;
     if (p->where == YATA_AT_ITEM) {
         return resolve_item(doc, p, ret, ret_index);
     }
     if (p->where == YATA_AT_ROOT) {
-        status = yata_root(doc, (const char *)p->name.p, p->name.n, &type);
+        uint32_t n = (uint32_t)p->name.n;
+        uint32_t e = n == p->name.n ? yatai_entry_find(doc, 0, p->name.p, n) : 0;
+        if (e == 0) {
+            return YATA_GONE;
+        }
+        type = yatai_type_name_of(doc, doc->entries.v[e].current);
     } else {
         const struct yatai_item *it = item_of(doc, p);
         if (!it || yatai_kind(it) != YATAI_TYPE) {
@@ -105,9 +110,7 @@ enum yata_status yata_position_resolve(struct yata_doc *doc, const struct yata_p
         }
         type = yatai_type_name_of(doc, it->content);
     }
-    if (status == YATA_OK) {
-        status = yata_length(doc, type, &length);
-    }
+    enum yata_status status = yata_length(doc, type, &length);
     if (status == YATA_OK) {
         *ret = type;
         *ret_index = p->assoc >= 0 ? length : 0;

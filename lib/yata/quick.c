@@ -80,6 +80,9 @@ bool yatai_apply_quick(struct yata_doc *doc, const uint8_t *update, size_t n) {
     if (doc->open) {
         return yatai_extend_tail(doc, slot, &ref);
     }
+    if (doc->observer) {
+        return false; /* there is an end of a transaction after all */
+    }
     doc->txn++;
     bool done = yatai_extend_tail(doc, slot, &ref);
     doc->touched.n = 0;

@@ -9,6 +9,9 @@ static struct yata_position position(struct yata_doc *doc, uint64_t index, int64
     struct yata_position p = {0};
     assert_int_equal(yata_root(doc, "t", 1, &t), YATA_OK);
     assert_int_equal(yata_position_at(doc, t, index, assoc, &p), YATA_OK);
+    if (p.where == YATA_AT_ROOT) { /* the name holds only until the document changes */
+        p.name.p = (const uint8_t *)"t";
+    }
     return p;
 }
 
@@ -73,7 +76,7 @@ static void what_is_missing_is_zero_and_what_is_wrong_is_refused(void **state) {
 
 static void what_is_not_there_is_gone(void **state) {
     (void)state;
-    static const char *const gone[] = {"00020000", "00010300", "02010000", "02010900"};
+    static const char *const gone[] = {"00020000", "00010300", "02010000", "02010900", "01017500"};
     struct yata_doc *doc = yata_doc_new(NULL);
     apply_hex(doc, abc);
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {

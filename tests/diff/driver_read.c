@@ -10,6 +10,8 @@ enum what {
     READ_ROOTS,     /* roots -> per root: JSON, string, delta JSON, and all that the cursors show */
     READ_POSITIONS, /* (u32 n, end of a type, u32 index, u8 assoc + 128)... -> positions in hex */
     READ_RESOLVED,  /* (u32 n, position)... -> end of its type in hex, index; or "gone" */
+    READ_EVENTS, /* u8 in one transaction, u8 count, roots, (u32 n, update)... -> what an observer
+                  * is told, a part for each changed type, and an empty one after each call */
 };
 
 static _Noreturn void die(const char *why) {
@@ -323,6 +325,184 @@ static void read_resolved(struct yata_doc *doc, struct input *in, struct yata_by
     put_part(ret, &part);
 }
 
+/* ---- events --------------------------------------------------------------------------------- */
+
+#define ROOTS_MAX 16
+
+struct watcher {
+    struct yata_bytes *ret;
+    struct yata_root_as roots[ROOTS_MAX];
+    size_t n;
+};
+
+static bool is_text(const struct watcher *w, const struct yata_doc *doc, struct yata_type type) {
+    enum yata_type_kind kind = YATA_ARRAY;
+    if (yata_type_kind_of(doc, type, &kind) != YATA_OK) {
+        for (size_t i = 0; i < w->n; i++) {
+            kind = w->roots[i].type.at == type.at ? w->roots[i].as : kind;
+        }
+    }
+    return kind == YATA_TEXT || kind == YATA_XML_TEXT;
+}
+
+static void put_path(struct yata_bytes *b, const struct yata_doc *doc, struct yata_type type) {
+    struct yata_type parent;
+    if (yata_type_parent(doc, type, &parent) == YATA_OK) {
+        put_path(b, doc, parent);
+        put_word(b, ",");
+    }
+    put_place(b, doc, type);
+}
+
+static void put_old(struct yata_bytes *b, const struct yata_doc *doc,
+                    const struct yata_value *value) {
+    if (value->kind == YATA_VALUE_TYPE) {
+        put_word(b, "\"type\"");
+    } else {
+        put_value(b, doc, value);
+    }
+}
+
+static void put_keys(struct yata_bytes *b, const struct yata_doc *doc,
+                     struct yata_changes *changes) {
+    static const char *const actions[] = {"add", "update", "delete"};
+    struct yata_key_change key;
+    bool some = false;
+    put_word(b, "[");
+    for (; yata_changes_next_key(changes, &key); some = true) {
+        put_word(b, some ? ",[" : "[");
+        put_string(b, doc, key.key);
+        put_word(b, ",\"");
+        put_word(b, actions[key.action]);
+        put_word(b, "\",");
+        put_old(b, doc, &key.old_value);
+        put_word(b, ",");
+        put_value(b, doc, &key.value);
+        put_word(b, "]");
+    }
+    put_word(b, "]");
+}
+
+static void put_attributes(struct yata_bytes *b, const struct yata_ops *ops) {
+    struct yata_slice key;
+    struct yata_value value;
+    bool some = false;
+    for (size_t at = 0; yata_ops_attribute(ops, &at, &key, &value); some = true) {
+        put_word(b, some ? "," : ",\"attributes\":{");
+        put_string(b, ops->doc, key);
+        put_word(b, ":");
+        put_value(b, ops->doc, &value);
+    }
+    put_word(b, some ? "}" : "");
+}
+
+/* Ends an insert: with the attributes that it had when it began. */
+static void end_insert(struct yata_bytes *b, bool text, bool embed, struct yata_bytes *attributes) {
+    put_word(b, !text ? "]" : embed ? "" : "\"");
+    put(b, attributes->p, attributes->n);
+    attributes->n = 0;
+    put_word(b, "}");
+}
+
+/* A value, or a piece of a string without its quotes. */
+static void put_inserted(struct yata_bytes *b, const struct yata_doc *doc, bool text,
+                         const struct yata_op *op) {
+    struct yata_bytes json = {0};
+    if (!text || op->embed) {
+        put_value(b, doc, &op->value);
+        return;
+    }
+    must(yata_value_to_json(doc, &op->value, &json), "text is no JSON");
+    put(b, json.p + 1, json.n - 2);
+    yata_bytes_fini(&json);
+}
+
+static void put_delta(struct yata_bytes *b, const struct yata_doc *doc, struct yata_type type,
+                      bool text) {
+    struct yata_ops ops;
+    struct yata_op op;
+    struct yata_bytes attributes = {0};
+    bool more = true, some = false, inserting = false, embed = false;
+    must(yata_ops_begin(doc, type, text, &ops), "no delta");
+    put_word(b, "[");
+    for (;; some = true) {
+        must(yata_ops_next(&ops, &op, &more), "no step");
+        bool joins = more && op.kind == YATA_INSERT && op.joins;
+        if (inserting && !joins) {
+            end_insert(b, text, embed, &attributes);
+            inserting = false;
+        }
+        if (!more) {
+            break;
+        }
+        put_word(b, joins ? (text ? "" : ",") : some ? ",{" : "{");
+        if (op.kind != YATA_INSERT) {
+            put_word(b, op.kind == YATA_RETAIN ? "\"retain\":" : "\"delete\":");
+            put_number(b, op.length);
+            put_attributes(b, &ops);
+            put_word(b, "}");
+            continue;
+        }
+        if (!joins) {
+            put_word(b, !text ? "\"insert\":[" : op.embed ? "\"insert\":" : "\"insert\":\"");
+            put_attributes(&attributes, &ops);
+        }
+        inserting = true;
+        embed = op.embed;
+        put_inserted(b, doc, text, &op);
+    }
+    put_word(b, "]");
+    yata_ops_fini(&ops);
+    yata_bytes_fini(&attributes);
+}
+
+static void watch(void *ctx, const struct yata_doc *doc, struct yata_changes *changes) {
+    struct watcher *w = ctx;
+    struct yata_change change;
+    struct yata_bytes part = {0};
+    if (yata_changes_lost(changes)) {
+        die("changes were lost");
+    }
+    while (yata_changes_next(changes, &change)) {
+        put_word(&part, "{\"path\":[");
+        put_path(&part, doc, change.type);
+        put_word(&part, "],\"delta\":");
+        if (change.list) {
+            put_delta(&part, doc, change.type, is_text(w, doc, change.type));
+        } else {
+            put_word(&part, "[]");
+        }
+        put_word(&part, ",\"keys\":");
+        put_keys(&part, doc, changes);
+        put_word(&part, "}");
+        put_part(w->ret, &part);
+    }
+    put_part(w->ret, &part);
+}
+
+static void read_events(struct yata_doc *doc, struct input *in, struct yata_bytes *ret) {
+    struct watcher w = {.ret = ret};
+    bool whole = take_uint(in, 1) != 0;
+    for (size_t n = (size_t)take_uint(in, 1); n > 0 && w.n < ROOTS_MAX; n--) {
+        struct yata_root_as *as = &w.roots[w.n++];
+        as->as = (enum yata_type_kind)take_uint(in, 1);
+        struct yata_slice name = take_blob(in);
+        must(yata_root(doc, (const char *)name.p, name.n, &as->type), "no root");
+    }
+    yata_observe(doc, watch, &w);
+    if (whole) {
+        yata_begin(doc);
+    }
+    while (in->n > 0) {
+        struct yata_slice update = take_blob(in);
+        must(yata_apply(doc, update.p, update.n, NULL, NULL), "an update is refused");
+    }
+    if (whole) {
+        must(yata_commit(doc, NULL), "no commit");
+    }
+    yata_observe(doc, NULL, NULL);
+}
+
 enum yata_status driver_read(struct yata_doc *doc, const uint8_t *p, size_t n,
                              struct yata_bytes *ret) {
     struct input in = {p, n};
@@ -330,6 +510,7 @@ enum yata_status driver_read(struct yata_doc *doc, const uint8_t *p, size_t n,
         [READ_ROOTS] = read_root,
         [READ_POSITIONS] = read_position,
         [READ_RESOLVED] = read_resolved,
+        [READ_EVENTS] = read_events,
     };
     size_t what = (size_t)take_uint(&in, 1);
     if (what >= sizeof ways / sizeof *ways) {

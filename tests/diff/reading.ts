@@ -118,6 +118,63 @@ function typeEnd (type: Type): Uint8Array {
   return position(type, 2 ** 32 - 1, 0)
 }
 
+function showEvent (root: string, event: Y.YEvent<any>): string {
+  const text = event.target instanceof Y.Text
+  const delta = (text ? event.delta : event.changes.delta).map((op: any) => {
+    const attributes = op.attributes === undefined ? '' : `,"attributes":${stringify(op.attributes)}`
+    if (op.insert === undefined) {
+      return `{${op.retain === undefined ? `"delete":${op.delete}` : `"retain":${op.retain}`}${attributes}}`
+    }
+    return `{"insert":${Array.isArray(op.insert) && !text ? `[${op.insert.map(showValue).join()}]` : showValue(op.insert)}${attributes}}`
+  })
+  const keys = [...event.changes.keys].map(([key, { action, oldValue }]) => {
+    const old = oldValue instanceof Y.AbstractType ? '"type"' : showValue(oldValue)
+    const item = event.target._map.get(key) as Y.Item
+    const now = action === 'delete' ? 'null' : showValue(item.content.getContent()[item.length - 1])
+    return `[${stringify(key)},"${action}",${old},${now}]`
+  })
+  return normal(`{"path":${stringify([root, ...event.path])},"delta":[${delta.join()}],"keys":[${keys.join()}]}`)
+}
+
+/**
+ * In a form to compare. Keys are told in no order. And yjs does not tell of embeds in text that are
+ * numbers or booleans: those are taken away, with what changes nothing after that.
+ */
+function normal (text: string): string {
+  const event = JSON.parse(text)
+  event.keys = event.keys.map((key: unknown) => JSON.stringify(key)).sort()
+  event.delta = event.delta.filter((op: any) => !['boolean', 'number'].includes(typeof op.insert))
+  while (event.delta.at(-1)?.retain !== undefined && event.delta.at(-1).attributes === undefined) {
+    event.delta.pop()
+  }
+  return JSON.stringify(event)
+}
+
+const told = 'told'
+
+/** The events of each transaction; those that yjs makes by itself afterwards are no matter. */
+function watch (doc: Y.Doc, body: () => void): string[] {
+  const calls: string[] = []
+  let events: string[] = []
+  roots(doc).forEach((type, i) => {
+    type.observeDeep((all, transaction) => {
+      if (transaction.origin === told) {
+        events.push(...all.map(event => showEvent(names[i], event)))
+      }
+    })
+  })
+  doc.on('afterTransaction', transaction => {
+    const some = transaction.deleteSet.clients.size > 0 || [...transaction.afterState]
+      .some(([client, clock]) => clock !== (transaction.beforeState.get(client) ?? 0))
+    if (transaction.origin === told && some) {
+      calls.push(events.sort().join('\n'))
+      events = []
+    }
+  })
+  body()
+  return calls
+}
+
 class Reading {
   private readonly rnd: Random
   private readonly server = plainDoc()
@@ -125,6 +182,9 @@ class Reading {
   private looks = 0
   /** made at any time */
   private readonly positions: Uint8Array[] = []
+  /** the last look, and what came since */
+  private before: Uint8Array = Uint8Array.of(0, 0)
+  private log: Uint8Array[] = []
 
   constructor (seed: number, private readonly driver: Driver) {
     this.rnd = new Random(mix(seed, 0x7ead))
@@ -132,6 +192,7 @@ class Reading {
       this.clients.push(plainDoc({ clientID: n * this.rnd.pick([1, 1000, 2 ** 40]) }))
     }
     roots(this.server)
+    this.server.on('update', update => { this.log.push(update) })
   }
 
   private fail (what: string, expected: string, got: string, state: Uint8Array): never {
@@ -185,8 +246,40 @@ class Reading {
     })
   }
 
+  /** What observers are told while the updates of the last time come again. */
+  private async compareEvents (): Promise<void> {
+    const whole = this.rnd.chance(0.5)
+    const doc = plainDoc()
+    roots(doc)
+    Y.applyUpdate(doc, this.before)
+    const expected = watch(doc, () => {
+      const apply = (): void => { this.log.forEach(update => { Y.applyUpdate(doc, update, told) }) }
+      whole ? doc.transact(apply, told) : apply()
+    })
+    const w = new Writer().uint(3, 1).uint(whole ? 1 : 0, 1).uint(names.length, 1)
+    w.bytes(rootCommand(doc).done())
+    this.log.forEach(update => { w.uint(update.length, 4).bytes(update) })
+    const yata = this.driver.doc()
+    await yata.apply(this.before)
+    const calls: string[][] = [[]]
+    for (const part of await yata.read(w.done())) {
+      part === '' ? calls.push([]) : calls.at(-1)?.push(normal(part))
+    }
+    yata.free()
+    const got = calls.slice(0, -1).map(call => call.sort().join('\n'))
+    const end = Math.max(got.length, expected.length)
+    for (let i = 0; i < end; i++) {
+      if (got[i] !== expected[i]) {
+        this.fail(`events of transaction ${i} after ${this.log.map(hex).join()}`,
+          expected[i] ?? 'none', got[i] ?? 'none', this.before)
+      }
+    }
+    doc.destroy()
+  }
+
   private async look (): Promise<void> {
     this.looks++
+    await this.compareEvents()
     const state = Y.encodeStateAsUpdate(this.server)
     const doc = plainDoc()
     roots(doc)
@@ -197,6 +290,8 @@ class Reading {
     await this.comparePositions(doc, yata, state)
     yata.free()
     doc.destroy()
+    this.before = state
+    this.log = []
   }
 
   private work (): void {

@@ -1,0 +1,237 @@
+/* What an observer is told. The judge of the details is npm yjs, in tests/diff; here stands who is
+ * told, when, and what happens when memory is out. */
+#include "testing.h"
+
+/* What was told, in words. */
+struct told {
+    char text[4096];
+    size_t calls;
+    bool lost;
+    enum yata_status status; /* the first that was not YATA_OK */
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct told *told, const char *format, ...) {
+    size_t n = strlen(told->text);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(told->text + n, sizeof told->text - n, format, args);
+    va_end(args);
+}
+
+static void say_value(struct told *told, const struct yata_doc *doc,
+                      const struct yata_value *value) {
+    struct yata_bytes json = {0};
+    assert_int_equal(yata_value_to_json(doc, value, &json), YATA_OK);
+    say(told, "%.*s", (int)json.n, json.p);
+    yata_bytes_fini(&json);
+}
+
+static void say_attributes(struct told *told, const struct yata_ops *ops) {
+    struct yata_slice key;
+    struct yata_value value;
+    for (size_t at = 0; yata_ops_attribute(ops, &at, &key, &value);) {
+        say(told, " %.*s=", (int)key.n, key.p);
+        say_value(told, ops->doc, &value);
+    }
+}
+
+static void say_delta(struct told *told, const struct yata_doc *doc, struct yata_type type) {
+    static const char *const words[] = {"retain", "insert", "delete"};
+    struct yata_ops ops;
+    struct yata_op op;
+    bool more = true;
+    enum yata_status status = yata_ops_begin(doc, type, true, &ops);
+    while (status == YATA_OK) {
+        status = yata_ops_next(&ops, &op, &more);
+        if (status != YATA_OK || !more) {
+            yata_ops_fini(&ops);
+            break;
+        }
+        say(told, " [%s ", words[op.kind]);
+        if (op.kind == YATA_INSERT) {
+            say_value(told, doc, &op.value);
+        } else {
+            say(told, "%d", (int)op.length);
+        }
+        say_attributes(told, &ops);
+        say(told, "]");
+    }
+    told->status = told->status == YATA_OK ? status : told->status;
+}
+
+static void observe(void *ctx, const struct yata_doc *doc, struct yata_changes *changes) {
+    static const char *const actions[] = {"added", "updated", "deleted"};
+    struct told *told = ctx;
+    struct yata_change change;
+    struct yata_key_change key;
+    struct yata_slice name;
+    told->calls++;
+    told->lost |= yata_changes_lost(changes);
+    while (yata_changes_next(changes, &change)) {
+        bool root = yata_root_name(doc, change.type, &name) == YATA_OK;
+        say(told, "%.*s:", root ? (int)name.n : 6, root ? (const char *)name.p : "nested");
+        if (change.list) {
+            say_delta(told, doc, change.type);
+        }
+        while (yata_changes_next_key(changes, &key)) {
+            assert_true(change.map);
+            say(told, " %.*s %s ", (int)key.key.n, key.key.p, actions[key.action]);
+            say_value(told, doc, &key.old_value);
+            say(told, " to ");
+            say_value(told, doc, &key.value);
+        }
+        say(told, "; ");
+    }
+}
+
+static struct yata_doc *observed(struct told *told) {
+    struct yata_doc *doc = yata_doc_new(NULL);
+    *told = (struct told){0};
+    yata_observe(doc, observe, told);
+    return doc;
+}
+
+static void each_update_is_told_by_itself(void **state) {
+    (void)state;
+    struct told told;
+    struct yata_doc *doc = observed(&told);
+    apply_hex(doc, "0101010004010174036162"
+                   "6300");
+    assert_string_equal(told.text, "t: [insert \"abc\"]; ");
+    told.text[0] = 0;
+    apply_hex(doc, "010101038401020164"
+                   "00"); /* typing on, which is one struct with what is there */
+    assert_string_equal(told.text, "t: [retain 3] [insert \"d\"]; ");
+    told.text[0] = 0;
+    apply_hex(doc, "000101010101"); /* b goes */
+    assert_string_equal(told.text, "t: [retain 1] [delete 1]; ");
+    assert_int_equal(told.calls, 3);
+    yata_observe(doc, NULL, NULL);
+    apply_hex(doc, "000101010201");
+    assert_int_equal(told.calls, 3);
+    yata_doc_free(doc);
+}
+
+static void a_transaction_is_told_once(void **state) {
+    (void)state;
+    struct told told;
+    struct yata_doc *doc = observed(&told);
+    yata_begin(doc);
+    apply_hex(doc, "0101010004010174036162"
+                   "6300");
+    apply_hex(doc, "0101010384010201"
+                   "6400");
+    apply_hex(doc, "000101010101");
+    assert_int_equal(told.calls, 0);
+    assert_int_equal(yata_commit(doc, NULL), YATA_OK);
+    assert_string_equal(told.text, "t: [insert \"a\"] [insert \"cd\"]; ");
+    told.text[0] = 0;
+    yata_begin(doc);
+    assert_int_equal(yata_commit(doc, NULL), YATA_OK);
+    apply_hex(doc, "000101010101"); /* known */
+    assert_int_equal(told.calls, 1);
+    yata_doc_free(doc);
+}
+
+static void keys_are_told_with_what_they_had(void **state) {
+    (void)state;
+    struct told told;
+    struct yata_doc *doc = observed(&told);
+    apply_hex(doc, "010101002801016d016b017d0100");
+    assert_string_equal(told.text, "m: k added null to 1; ");
+    told.text[0] = 0;
+    apply_hex(doc, "01010101a80100017d0200");
+    assert_string_equal(told.text, "m: k updated 1 to 2; ");
+    told.text[0] = 0;
+    apply_hex(doc, "000101010101");
+    assert_string_equal(told.text, "m: k deleted 2 to null; ");
+    yata_doc_free(doc);
+}
+
+static void formats_are_told_as_attributes(void **state) {
+    (void)state;
+    struct told told;
+    struct yata_doc *doc = observed(&told);
+    apply_hex(doc, "0101010004010174036162"
+                   "6300");
+    told.text[0] = 0;
+    apply_hex(doc, "01020200c60100010104626f6c640474727565c60101010204626f6c64046e756c6c00");
+    assert_string_equal(told.text, "t: [retain 1] [retain 1 bold=true]; ");
+    yata_doc_free(doc);
+}
+
+/* ---- no memory ------------------------------------------------------------------------------ */
+
+struct failing {
+    size_t left, blocks;
+    bool failed;
+};
+
+static void *failing_realloc(void *ctx, void *p, size_t n) {
+    struct failing *f = ctx;
+    if (n == 0) {
+        f->blocks -= p != NULL;
+        free(p);
+        return NULL;
+    }
+    if (f->left > 0 && --f->left == 0) {
+        f->failed = true;
+        return NULL;
+    }
+    void *q = realloc(p, n);
+    f->blocks += q && !p;
+    return q;
+}
+
+/* Tells of the formats with one failure; false when there were fewer allocations. */
+static bool tell(size_t fail_at, const char *expected) {
+    struct failing f = {0};
+    struct yata_options options = {.realloc_fn = failing_realloc, .alloc_ctx = &f};
+    struct yata_doc *doc = yata_doc_new(&options);
+    struct told told = {0};
+    yata_observe(doc, observe, &told);
+    apply_hex(doc, "01010100040101740361626300");
+    apply_hex(doc, "01020200c60100010104626f6c640474727565c60101010204626f6c64046e756c6c00");
+    told = (struct told){0};
+    f.left = fail_at;
+    struct test_bytes u = from_hex("01020300c60200010104626f6c64053139383435c60101020104626f6c64"
+                                   "04747275650101010001");
+    if (yata_apply(doc, u.p, u.n, NULL, NULL) == YATA_NOMEM) {
+        assert_int_equal(told.calls, 0);
+        f.left = 0;
+        assert_int_equal(yata_apply(doc, u.p, u.n, NULL, NULL), YATA_OK);
+    }
+    assert_int_equal(told.calls, 1);
+    if (!told.lost && told.status == YATA_OK) {
+        assert_string_equal(told.text, expected);
+    } else {
+        assert_true(f.failed);
+        assert_true(told.lost || told.status == YATA_NOMEM);
+    }
+    bool failed = f.failed;
+    f.left = 0;
+    yata_doc_free(doc);
+    assert_int_equal(f.blocks, 0);
+    return failed;
+}
+
+static void when_memory_is_out_it_says_so(void **state) {
+    (void)state;
+    static const char expected[] = "t: [delete 1] [retain 1 bold=19845]; ";
+    size_t n = 1;
+    while (tell(n, expected)) {
+        n++;
+    }
+    assert_true(n > 5);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_update_is_told_by_itself),
+        cmocka_unit_test(a_transaction_is_told_once),
+        cmocka_unit_test(keys_are_told_with_what_they_had),
+        cmocka_unit_test(formats_are_told_as_attributes),
+        cmocka_unit_test(when_memory_is_out_it_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
