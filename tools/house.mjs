@@ -109,7 +109,7 @@ const tests = {
 
   async 'options without effect are named in the log'() {
     const program = new Program(server, ['--dev', '--port', '0', '--log-format', 'json'], {
-      env: { ...process.env, REDIS_URL: 'redis://:hunter2@127.0.0.1:1' },
+      env: { ...process.env, COLLAB_DATA: 'memory', REDIS_URL: 'redis://:hunter2@127.0.0.1:1' },
     })
     await program.saw(/OPTION-INERT[^\n]*REDIS_URL/)
     must(!program.text.includes('hunter2'), 'the secret is in the log')

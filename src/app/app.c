@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "gateway/gateway.h"
@@ -11,11 +12,13 @@
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "rpc/rpc.h"
+#include "store/store.h"
 
 struct app {
     struct rpc rpc;
     struct gateway_ops ops;
     struct gateway *gateway;
+    struct store *store;
     char metrics_host[256];
 };
 
@@ -52,6 +55,63 @@ static void split_address(const char *addr, char *host, size_t host_bytes, unsig
     *ret_port = (unsigned)strtoul(colon + 1, NULL, 10);
 }
 
+/* ---- what lasts ---- */
+
+static void on_stored(void *ctx, struct store_job *job) {
+    struct app *a = ctx;
+    struct msg *m = msg_new(MSG_STORED);
+    m->conn = (conn_id)job->worker << CONN_WORKER_SHIFT;
+    m->job = job;
+    gateway_post(a->gateway, m);
+}
+
+static void on_store_changed(void *ctx, bool serving) {
+    struct app *a = ctx;
+    for (unsigned w = 0; w < gateway_workers(a->gateway); w++) {
+        struct msg *m = msg_new(MSG_STORE);
+        m->conn = (conn_id)w << CONN_WORKER_SHIFT;
+        m->store.serving = serving;
+        gateway_post(a->gateway, m);
+    }
+}
+
+static void room_store_post(void *store, struct store_job *job) {
+    store_post(store, job);
+}
+
+static enum store_health room_store_health(void *store) {
+    return store_health(store);
+}
+
+static bool room_store_behind(void *store) {
+    return store_behind(store);
+}
+
+static struct store *open_store(struct app *a, const struct conf *c, char *why, size_t why_bytes) {
+    struct store_options o = {.data = c->data,
+                              .relaxed = c->durability == 1,
+                              .metrics_thread = CAPS_WORKERS,
+                              .done = on_stored,
+                              .changed = on_store_changed,
+                              .ctx = a};
+    return store_open(&o, why, why_bytes);
+}
+
+/* Commits what is still queued. A disk that hangs does not hold the end up for ever: what it has
+ * not taken was not acknowledged. */
+static bool close_store(struct store *s, const struct conf *c) {
+    unsigned ms = c->drain_ms > CAPS_STORE_CLOSE_MS ? c->drain_ms : CAPS_STORE_CLOSE_MS;
+    switch (store_close(s, ms)) {
+    case STORE_CLOSED:
+        return true;
+    case STORE_CLOSED_LOSING:
+        return false;
+    case STORE_STUCK:
+        break;
+    }
+    _exit(EXIT_FAILURE); /* its thread sits in the kernel: nothing can be taken down in order */
+}
+
 static struct gateway_options gateway_options(struct app *a, const struct conf *c) {
     struct gateway_options o = {.host = c->host,
                                 .port = c->port,
@@ -75,11 +135,16 @@ static struct gateway_options gateway_options(struct app *a, const struct conf *
                                      .auto_create = c->room_auto_create,
                                      .stamp_presence = !c->dev && c->presence_identity == 0,
                                      .presence_hz = c->presence_hz,
+                                     .room_ttl_ms = (uint64_t)c->room_ttl_s * 1000,
+                                     .memory_bytes = c->memory,
                                      .presence_ttl_ms = CAPS_PRESENCE_TTL_MS};
+    o.rooms.store = (struct rooms_store){.ctx = a->store,
+                                         .post = room_store_post,
+                                         .health = room_store_health,
+                                         .behind = room_store_behind,
+                                         .relaxed = c->durability == 1};
     return o;
 }
-
-/* ---- telling people ---- */
 
 /* ---- what guards the door ---- */
 
@@ -170,7 +235,8 @@ int app_run(const struct conf *c) {
     a->ops.on_request = page_serve;
     a->ops.pages = &a->rpc;
     a->ops.on_reload = on_reload;
-    if (!open_door(&a->rpc, c, why, sizeof why)) {
+    a->store = a->rpc.store = open_store(a, c, why, sizeof why);
+    if (!a->store || !open_door(&a->rpc, c, why, sizeof why)) {
         (void)fprintf(stderr, "collabd: %s\n", why);
         goto out;
     }
@@ -187,8 +253,12 @@ int app_run(const struct conf *c) {
     exit_code = EXIT_SUCCESS;
 out:
     gateway_stop(a->gateway);
+    if (a->store && !close_store(a->store, c)) { /* nobody posts to it any more, it still does */
+        exit_code = EXIT_FAILURE;
+    }
     close_door(&a->rpc); /* its thread posts to workers' mailboxes, so it ends before they do */
     gateway_free(a->gateway);
+    store_free(a->store);
     if (exit_code == EXIT_SUCCESS) {
         log_info("STOP", log_str("result", slice_str("ok")));
     }

@@ -6,25 +6,33 @@
 #include "http/ws_token.h"
 #include "observe/metrics.h"
 #include "rpc/rpc.h"
+#include "store/store.h"
 
-typedef void (*page_fn)(const struct gateway *, struct http_response *);
+typedef void (*page_fn)(const struct rpc *, struct http_response *);
 
-static void on_live(const struct gateway *g, struct http_response *r) {
-    (void)g;
+static void on_live(const struct rpc *rpc, struct http_response *r) {
+    (void)rpc;
     buf_put_str(&r->body, "ok\n");
 }
 
-static void on_ready(const struct gateway *g, struct http_response *r) {
-    if (gateway_draining(g)) {
+static const char *const healths[] = {
+    [STORE_SERVING] = "serving", [STORE_SLOW] = "slow", [STORE_FAILING] = "failing"};
+
+static void on_ready(const struct rpc *rpc, struct http_response *r) {
+    enum store_health store = store_health(rpc->store);
+    if (gateway_draining(rpc->gateway)) {
         r->status = 503;
         buf_put_str(&r->body, "draining\n");
+    } else if (store != STORE_SERVING) {
+        r->status = 503;
+        buf_printf(&r->body, "the store is %s\n", healths[store]);
     } else {
         buf_put_str(&r->body, "ready\n");
     }
 }
 
-static void on_metrics(const struct gateway *g, struct http_response *r) {
-    (void)g;
+static void on_metrics(const struct rpc *rpc, struct http_response *r) {
+    (void)rpc;
     r->content_type = METRICS_CONTENT_TYPE;
     metrics_write(&r->body);
 }
@@ -38,7 +46,8 @@ static void put_shard(const struct gateway *g, unsigned w, struct buf *b) {
                (long long)metric_get_thread(METRIC_CONNECTIONS, 0, w), gateway_mailbox_depth(g, w));
 }
 
-static void on_health(const struct gateway *g, struct http_response *r) {
+static void on_health(const struct rpc *rpc, struct http_response *r) {
+    const struct gateway *g = rpc->gateway;
     r->content_type = "application/json";
     buf_printf(&r->body, "{\"status\":\"%s\",\"shards\":[",
                gateway_draining(g) ? "draining" : "ok");
@@ -46,7 +55,11 @@ static void on_health(const struct gateway *g, struct http_response *r) {
         buf_put_str(&r->body, w ? "," : "");
         put_shard(g, w, &r->body);
     }
-    buf_put_str(&r->body, "],\"store\":\"memory\",\"cluster\":\"single\"}\n");
+    buf_printf(&r->body,
+               "],\"store\":\"%s\",\"storeState\":\"%s\",\"storeQueued\":%lld,"
+               "\"cluster\":\"single\"}\n",
+               store_name(rpc->store), healths[store_health(rpc->store)],
+               (long long)metric_get(METRIC_STORE_QUEUED, 0));
 }
 
 static const struct {
@@ -80,12 +93,11 @@ void page_serve(void *rpc, struct conn *c, const struct http_request *req,
         page_room(rpc, c, req, ret);
         return;
     }
-    const struct gateway *g = conn_gateway(c);
     const size_t n = sizeof pages / sizeof *pages;
     for (size_t i = 0; i < n; i++) {
         if (slice_is(req->path, pages[i].path)) {
             if (slice_is(req->method, "GET")) {
-                pages[i].serve(g, ret);
+                pages[i].serve(rpc, ret);
             } else {
                 ret->status = 405;
                 buf_put_str(&ret->body, "pages are read with GET\n");

@@ -166,6 +166,18 @@
 
 /* Store. */
 
+/* Messages that wait while a room is read from the store: some milliseconds of a busy one. */
+#define CAPS_ROOM_WAITING 4096
+/* A room's journal is folded into its snapshot at this weight, or at a quarter of the snapshot: a
+ * thousand keystrokes, which a load applies in a millisecond. A row weighs its bytes and so many.
+ */
+#define CAPS_FOLD_BYTES     (256 * CAPS_KIB)
+#define CAPS_FOLD_ROW_BYTES 200
+/* Option, in seconds. Somebody who reloads the page finds the room still there. */
+#define CAPS_ROOM_TTL_S 60
+/* Option. Documents in memory; over it those that nobody is in go at once. */
+#define CAPS_MEMORY (1024 * CAPS_MIB)
+
 /* Written in one transaction: some thousand keystrokes, and two of the largest syncs. */
 #define CAPS_STORE_GROUP_BYTES (8 * CAPS_MIB)
 /* What may wait for a commit; over it writers are told to come back. A disk that takes 20 MB/s
@@ -177,6 +189,8 @@
 /* First and longest wait between tries of a store that cannot write. */
 #define CAPS_STORE_RETRY_MS      100
 #define CAPS_STORE_RETRY_MOST_MS 5000
+/* The least time that a disk is given at the end to take what is queued. */
+#define CAPS_STORE_CLOSE_MS 5000
 /* The write-ahead log is folded into its file at this length: 4 to 8 MB, read again at a start. */
 #define CAPS_STORE_LOG_PAGES 2000
 

@@ -19,6 +19,9 @@ void room_post(struct room *, unsigned worker, struct msg *);
 /* Turns a request into its answer, in place, and sends it; its payload has been used. */
 void room_answer(struct room *, struct msg *, enum msg_kind, enum err);
 
+/* An empty document, with so many times the usual limits; NULL when memory is out. */
+struct yata_doc *room_doc_new(unsigned times);
+
 /* ---- members.c ---- */
 
 slice member_user(const struct identity *);

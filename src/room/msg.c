@@ -37,6 +37,8 @@ void msg_free(struct msg *m) {
         identity_unref(m->join.who);
     } else if (m->kind == MSG_CHECKED) {
         identity_unref(m->checked.who);
+    } else if (m->kind == MSG_STORED) {
+        store_job_free(m->job);
     } else if (m->kind == MSG_ANSWER) {
         for (size_t i = 0; i < m->answer.members_count; i++) {
             identity_unref(m->answer.members[i].who);

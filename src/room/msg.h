@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/frame.h"
 #include "base/list.h"
+#include "store/store.h"
 #include "wire/event.h"
 #include "yata.h"
 
@@ -39,6 +40,10 @@ enum msg_kind {
     MSG_ROLE,      /* the member's rights have changed: join.role; no answer */
     MSG_KICK,      /* payload: user; extra: reason or NULL; sanction */
     MSG_MUTE,      /* payload: user; sanction */
+
+    /* the store's threads -> room's worker */
+    MSG_STORED, /* job has been done for the room */
+    MSG_STORE,  /* the store fails, or serves again: store.serving */
 
     MSG_TO_CONN, /* border: kinds below go to the connection's worker */
 
@@ -100,6 +105,7 @@ struct msg {
             size_t writers;
             size_t admins;
             size_t kicked;
+            uint64_t after; /* room only: not before so many of its updates are durable */
             struct member_info *members; /* info, for admins */
             size_t members_count;
         } answer;
@@ -112,6 +118,10 @@ struct msg {
             bool on;          /* mute: false lifts it */
             uint64_t seconds; /* how long; kick: 0 is no ban, mute: 0 is until lifted */
         } sanction;
+        struct store_job *job; /* ours */
+        struct {
+            bool serving;
+        } store;
         struct {
             conn_id except; /* the only writer of this tick, or 0 */
             uint64_t version;

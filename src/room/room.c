@@ -54,14 +54,14 @@ void room_answer(struct room *r, struct msg *m, enum msg_kind kind, enum err err
     m->answer.channel = r->channel;
     m->answer.version = r->version;
     m->answer.participants = r->members.used;
-    room_post(r, conn_worker(m->conn), m);
+    lasting_answer(r, m);
 }
 
 static void drop_payload(struct msg *m) {
     m->payload = frame_unref(m->payload);
 }
 
-static void refuse(struct room *r, struct msg *m, enum err err, const char *detail) {
+void room_refuse(struct room *r, struct msg *m, enum err err, const char *detail) {
     enum msg_kind kind = msg_answer_kind(m->kind);
     if (m->kind == MSG_REPAIR) {
         mem_free(m->repair.clocks);
@@ -192,6 +192,9 @@ static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
     if (ret->changed) {
         count_writer(r, m, ret);
     }
+    if (ret->changed || ret->pending) {
+        lasting_append(r, m->payload);
+    }
     return ERR_OK;
 }
 
@@ -231,14 +234,27 @@ static struct frame *state_vector(struct room *r) {
 
 /* ---- messages ---- */
 
+/* A room comes to exist when somebody who may write joins it. */
+static bool comes_to_exist(struct room *r, const struct msg *m, const char **ret_why) {
+    if (!r->parent->o.auto_create) {
+        *ret_why = "no such room, and rooms are not created on demand here";
+    } else if (m->kind != MSG_JOIN || m->join.role < ROLE_WRITE) {
+        *ret_why = "no such room, and only a writer may create it";
+    } else {
+        r->lasting.exists = true;
+        log_limited(LOG_INFO, "ROOM-OPEN", log_str("roomId", frame_slice(r->name)));
+    }
+    return r->lasting.exists;
+}
+
 static void on_join(struct room *r, struct msg *m, uint64_t now_ms) {
     bool known = map_find_u64(&r->members, m->conn) != NULL;
     if (!known && r->members.used >= r->parent->o.room_cap) {
-        refuse(r, m, ERR_RATE, "the room is full");
+        room_refuse(r, m, ERR_RATE, "the room is full");
         return;
     }
     if (sanctions_hold(r->sanctions, SANCTION_BAN, member_user(m->join.who), now_ms)) {
-        refuse(r, m, ERR_FORBIDDEN, "banned from this room for now");
+        room_refuse(r, m, ERR_FORBIDDEN, "banned from this room for now");
         return;
     }
     room_tick(r, now_ms);
@@ -246,7 +262,7 @@ static void on_join(struct room *r, struct msg *m, uint64_t now_ms) {
     if (!(m->join.capabilities & CAP_YJS_SYNC_V1)) {
         enum err e = missing_for(r, frame_slice(m->extra), &state);
         if (e != ERR_OK) {
-            refuse(r, m, e, "stateVectorB64 is not a state vector");
+            room_refuse(r, m, e, "stateVectorB64 is not a state vector");
             return;
         }
     }
@@ -286,7 +302,8 @@ static bool may_write(const struct room *r, const struct member *who, uint64_t n
 static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
     const struct member *who = map_find_u64(&r->members, m->conn);
     struct yata_applied did = {0};
-    enum err e = may_write(r, who, now_ms, m) ? apply(r, m, &did) : ERR_FORBIDDEN;
+    enum err e = may_write(r, who, now_ms, m) ? lasting_admits(r, m) : ERR_FORBIDDEN;
+    e = e ? e : apply(r, m, &did);
     if (e != ERR_OK) {
         drop_payload(m);
         room_answer(r, m, MSG_ANSWER, e);
@@ -298,6 +315,7 @@ static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
         m->extra = state_vector(r);
     }
     m->answer.applied = !did.pending;
+    m->answer.after = lasting_now(r);
     room_answer(r, m, MSG_ANSWER, ERR_OK);
 }
 
@@ -316,11 +334,13 @@ static struct frame *client_stands_at(struct msg *m) {
     return f;
 }
 
-/* What a client says is its whole state. One who may not write may repeat what is known. */
+/* What a client says is its whole state. When nothing may be written now, what is known may still
+ * be repeated. */
 static enum err sync_in(struct room *r, struct msg *m, uint64_t now_ms,
                         struct yata_applied *ret_did) {
     const struct member *who = map_find_u64(&r->members, m->conn);
-    if (may_write(r, who, now_ms, m)) {
+    enum err e = may_write(r, who, now_ms, m) ? lasting_admits(r, m) : ERR_FORBIDDEN;
+    if (e == ERR_OK) {
         return apply(r, m, ret_did);
     }
     struct yata_error why = {0};
@@ -330,17 +350,19 @@ static enum err sync_in(struct room *r, struct msg *m, uint64_t now_ms,
         (void)snprintf(m->detail, sizeof m->detail, "update, byte %zu: %s", why.at, why.what);
         return refusal(s);
     }
-    return known ? ERR_OK : ERR_FORBIDDEN;
+    return known ? ERR_OK : e;
 }
 
 static void on_sync(struct room *r, struct msg *m, uint64_t now_ms) {
     room_tick(r, now_ms);
     struct frame *stands_at = client_stands_at(m);
     struct yata_applied did = {0};
+    bool brought = m->payload != NULL;
     enum err e = m->payload ? sync_in(r, m, now_ms, &did) : ERR_OK;
     room_tick(r, now_ms);
     struct frame *missing = NULL;
-    if (e == ERR_OK || e == ERR_FORBIDDEN) { /* who may not write still gets what it lacks */
+    if (e == ERR_OK || e == ERR_FORBIDDEN || e == ERR_STORE || e == ERR_RATE) {
+        /* who may not write still gets what it lacks */
         enum err out = missing_for(r, frame_slice(stands_at), &missing);
         if (out != ERR_OK) {
             e = out;
@@ -353,6 +375,7 @@ static void on_sync(struct room *r, struct msg *m, uint64_t now_ms) {
     m->payload = missing;
     m->extra = e == ERR_OK ? state_vector(r) : NULL;
     m->answer.applied = e == ERR_OK && !did.pending;
+    m->answer.after = brought ? lasting_now(r) : 0;
     room_answer(r, m, MSG_SYNCED, e);
 }
 
@@ -419,16 +442,21 @@ static void on_role(struct room *r, struct msg *m, uint64_t now_ms) {
     msg_free(m);
 }
 
-struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel) {
+struct yata_doc *room_doc_new(unsigned times) {
     /* Strict, as the clients of today are: who sends what lies behind a gap is told so. */
-    const struct yata_options options = {.strict = true,
-                                         .max_pending_bytes = CAPS_PENDING_BYTES,
-                                         .max_clients = CAPS_DOC_CLIENTS,
-                                         .max_structs = CAPS_DOC_STRUCTS,
-                                         .max_update_structs = CAPS_UPDATE_STRUCTS,
-                                         .max_roots = CAPS_DOC_ROOTS,
-                                         .max_memory_bytes = CAPS_DOC_MEMORY_BYTES};
-    struct yata_doc *doc = yata_doc_new(&options);
+    const struct yata_options options = {
+        .strict = true,
+        .max_pending_bytes = times * CAPS_PENDING_BYTES,
+        .max_clients = (size_t)times * CAPS_DOC_CLIENTS,
+        .max_structs = (size_t)times * CAPS_DOC_STRUCTS,
+        .max_update_structs = times > 1 ? (size_t)times * CAPS_DOC_STRUCTS : CAPS_UPDATE_STRUCTS,
+        .max_roots = (size_t)times * CAPS_DOC_ROOTS,
+        .max_memory_bytes = times * CAPS_DOC_MEMORY_BYTES};
+    return yata_doc_new(&options);
+}
+
+struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel) {
+    struct yata_doc *doc = room_doc_new(1);
     if (!doc) {
         return NULL;
     }
@@ -436,6 +464,7 @@ struct room *room_new(struct rooms *parent, struct frame *name, uint32_t channel
     r->parent = parent;
     r->name = frame_ref(name);
     r->channel = channel;
+    lasting_init(&r->lasting);
     r->doc = doc;
     r->on_worker = mem_new(parent->o.workers * sizeof *r->on_worker);
     return r;
@@ -451,6 +480,7 @@ void room_free(struct room *r) {
         member_free(who);
         metric_add(METRIC_PARTICIPANTS, 0, -1);
     }
+    lasting_fini(&r->lasting);
     sanctions_free(r->sanctions);
     map_fini(&r->members);
     presence_fini(&r->presence);
@@ -484,10 +514,15 @@ static bool needs_membership(enum msg_kind kind) {
 
 void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
     const char *detail = NULL;
+    bool asks = m->kind == MSG_JOIN || m->kind == MSG_STATE;
+    if (asks && !r->lasting.exists && !comes_to_exist(r, m, &detail)) {
+        room_refuse(r, m, ERR_NOT_FOUND, detail);
+        return;
+    }
     if (needs_membership(m->kind)) {
         enum err e = allowed(r, m, &detail);
         if (e != ERR_OK) {
-            refuse(r, m, e, detail);
+            room_refuse(r, m, e, detail);
             return;
         }
     }
@@ -530,9 +565,23 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
     }
 }
 
+bool room_is_idle(const struct room *r, uint64_t now_ms) {
+    return r->members.used == 0 && !r->in_tick && r->presence.changed == 0 && lasting_at_rest(r) &&
+           !sanctions_any(r->sanctions, now_ms);
+}
+
 bool room_is_void(const struct room *r) {
+    return r->version == 0 && r->lasting.rows == 0 && r->lasting.snapshot_bytes == 0;
+}
+
+size_t room_bytes(const struct room *r) {
     struct yata_stats stats;
     yata_stats(r->doc, &stats);
-    return r->members.used == 0 && r->version == 0 && stats.pending_bytes == 0 &&
-           r->presence.changed == 0 && !r->in_tick;
+    return stats.memory_bytes;
+}
+
+size_t room_pending_bytes(const struct room *r) {
+    struct yata_stats stats;
+    yata_stats(r->doc, &stats);
+    return stats.pending_bytes;
 }

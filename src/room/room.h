@@ -12,6 +12,7 @@
 #define ROOM_ROOM_H
 
 #include "base/map.h"
+#include "room/lasting.h"
 #include "room/msg.h"
 #include "room/presence.h"
 
@@ -30,6 +31,7 @@ struct room {
     struct map members;  /* struct member by conn_id */
     uint16_t *on_worker; /* members on each worker */
     struct presence presence;
+    struct lasting lasting;
     struct sanctions *sanctions; /* bans and mutes; NULL while there are none */
 
     /* the open tick */
@@ -57,7 +59,14 @@ void room_tick(struct room *, uint64_t now_ms);
 /* Tells members what has changed in presence. */
 void room_tick_presence(struct room *, uint64_t now_ms);
 
-/* Nobody is in it and it has never held anything. */
+/* Nobody is in it, and nothing would be lost with it. */
+bool room_is_idle(const struct room *, uint64_t now_ms);
+/* Memory of the document, and of updates in it that wait for others. */
+size_t room_bytes(const struct room *);
+size_t room_pending_bytes(const struct room *);
+/* Asked for by nobody but those who were refused: it may go at once. */
 bool room_is_void(const struct room *);
+/* Answers with an error what asks for an answer, and takes the message. */
+void room_refuse(struct room *, struct msg *, enum err, const char *detail);
 
 #endif

@@ -31,13 +31,39 @@ unsigned room_owner(slice name, unsigned workers) {
     return (unsigned)(XXH3_64bits(name.p, name.n) % workers);
 }
 
-static struct room *open_room(struct rooms *rs, struct msg *m, const char **ret_detail,
-                              enum err *ret_err) {
-    if (!rs->o.auto_create || m->join.role < ROLE_WRITE) {
-        *ret_err = ERR_NOT_FOUND;
-        *ret_detail = rs->o.auto_create ? "no such room, and only a writer may create it"
-                                        : "no such room, and rooms are not created on demand here";
-        return NULL;
+/* Forgets a room; what it had is in the store. */
+static void let_go(struct rooms *rs, struct room *r) {
+    list_remove(&r->dirty);
+    (void)map_remove(&rs->by_name, frame_slice(r->name));
+    metric_add(METRIC_ROOMS, 0, -1);
+    room_free(r);
+}
+
+/* Lets go of rooms that nobody has been in for so long; returns how many bytes that frees. */
+static size_t let_idle_go(struct rooms *rs, uint64_t now_ms, uint64_t idle_ms) {
+    size_t freed = 0;
+    size_t at = 0;
+    for (struct room *r; (r = map_next(&rs->by_name, &at)) != NULL;) {
+        bool idle = room_is_idle(r, now_ms);
+        if (!idle) {
+            r->lasting.idle_ms = 0;
+        } else if (!r->lasting.idle_ms) {
+            r->lasting.idle_ms = now_ms;
+        }
+        if (idle && (room_is_void(r) || now_ms - r->lasting.idle_ms >= idle_ms)) {
+            freed += room_bytes(r);
+            lasting_leave(r);
+            let_go(rs, r);
+        }
+    }
+    return freed;
+}
+
+/* A room to be read from the store; NULL when there may be no more of them. */
+static struct room *open_room(struct rooms *rs, struct frame *name, uint64_t now_ms,
+                              const char **ret_detail, enum err *ret_err) {
+    if (rs->by_name.used >= rs->o.max_rooms) {
+        (void)let_idle_go(rs, now_ms, 0);
     }
     if (rs->by_name.used >= rs->o.max_rooms) {
         *ret_err = ERR_RATE;
@@ -45,7 +71,7 @@ static struct room *open_room(struct rooms *rs, struct msg *m, const char **ret_
         return NULL;
     }
     uint32_t channel = ++rs->channels * rs->o.workers + rs->o.worker;
-    struct room *r = room_new(rs, m->room, channel);
+    struct room *r = room_new(rs, name, channel);
     if (!r) {
         *ret_err = ERR_NOMEM;
         *ret_detail = "no memory for another room";
@@ -53,11 +79,11 @@ static struct room *open_room(struct rooms *rs, struct msg *m, const char **ret_
     }
     map_set(&rs->by_name, frame_slice(r->name), r);
     metric_add(METRIC_ROOMS, 0, 1);
-    log_limited(LOG_INFO, "ROOM-OPEN", log_str("roomId", frame_slice(r->name)));
+    lasting_load(r);
     return r;
 }
 
-/* A request for a room that does not exist. */
+/* A request for a room that is not here. */
 static void refuse(struct rooms *rs, struct msg *m, enum err err, const char *detail) {
     enum msg_kind kind = msg_answer_kind(m->kind);
     if (kind == MSG_ANSWER && m->req == REQ_NONE) {
@@ -79,15 +105,73 @@ static void refuse(struct rooms *rs, struct msg *m, enum err err, const char *de
     rs->o.post(rs->o.post_ctx, conn_worker(m->conn), m);
 }
 
+/* ---- what comes from the store ---- */
+
+/* The room is there, or cannot be: whoever waited for it is served, or told. */
+static void on_loaded(struct rooms *rs, struct room *r, const struct store_job *job,
+                      uint64_t now_ms) {
+    enum err e = lasting_loaded(r, job);
+    const char *why = e == ERR_DAMAGED ? "what is stored of this room is damaged"
+                                       : "the room cannot be read at the moment";
+    for (struct list_node *n; (n = list_shift(&r->lasting.waiting)) != NULL;) {
+        struct msg *m = LIST_ITEM(n, struct msg, node);
+        if (e == ERR_OK) {
+            room_handle(r, m, now_ms);
+        } else {
+            refuse(rs, m, e, why);
+        }
+    }
+    if (e != ERR_OK) {
+        let_go(rs, r);
+    }
+}
+
+static void on_stored(struct rooms *rs, struct msg *m, uint64_t now_ms) {
+    const struct store_job *job = m->job;
+    struct room *r = map_find(&rs->by_name, frame_slice(job->room));
+    if (r && job->op == STORE_LOAD) {
+        on_loaded(rs, r, job, now_ms);
+    } else if (r && !r->lasting.loading) { /* a fold may be from before the room was let go of */
+        lasting_stored(r, job);
+    }
+    msg_free(m);
+}
+
+static void on_store(struct rooms *rs, struct msg *m) {
+    size_t at = 0;
+    for (struct room *r; !m->store.serving && (r = map_next(&rs->by_name, &at)) != NULL;) {
+        lasting_failing(r);
+    }
+    msg_free(m);
+}
+
+/* ---- requests ---- */
+
+static void hand_to(struct rooms *rs, struct room *r, struct msg *m, uint64_t now_ms) {
+    if (!r->lasting.loading) {
+        room_handle(r, m, now_ms);
+    } else if (!lasting_wait(r, m)) {
+        refuse(rs, m, ERR_RATE, "too much waits for this room to be read from the store");
+    }
+}
+
 void rooms_handle(struct rooms *rs, struct msg *m, uint64_t now_ms) {
+    if (m->kind == MSG_STORED) {
+        on_stored(rs, m, now_ms);
+        return;
+    }
+    if (m->kind == MSG_STORE) {
+        on_store(rs, m);
+        return;
+    }
     struct room *r = map_find(&rs->by_name, frame_slice(m->room));
     const char *detail = "no such room";
     enum err err = ERR_NOT_FOUND;
-    if (!r && m->kind == MSG_JOIN) {
-        r = open_room(rs, m, &detail, &err);
+    if (!r && (m->kind == MSG_JOIN || m->kind == MSG_STATE)) {
+        r = open_room(rs, m->room, now_ms, &detail, &err);
     }
     if (r) {
-        room_handle(r, m, now_ms);
+        hand_to(rs, r, m, now_ms);
     } else {
         refuse(rs, m, err, detail);
     }
@@ -153,30 +237,32 @@ uint64_t rooms_turn(struct rooms *rs, uint64_t now_ms) {
     return next;
 }
 
-static void add_stats(const struct room *r, struct yata_stats *sum) {
-    struct yata_stats stats;
-    yata_stats(r->doc, &stats);
-    sum->memory_bytes += stats.memory_bytes;
-    sum->pending_bytes += stats.pending_bytes;
+/* Documents that nobody is in make room for others, those longest alone first. */
+static void keep_to_memory(struct rooms *rs, size_t used, uint64_t now_ms) {
+    size_t most = rs->o.memory_bytes / rs->o.workers;
+    for (uint64_t idle_ms = rs->o.room_ttl_ms; most && used > most && idle_ms; idle_ms /= 2) {
+        size_t freed = let_idle_go(rs, now_ms, idle_ms / 2);
+        used -= freed < used ? freed : used;
+    }
 }
 
 void rooms_sweep(struct rooms *rs, uint64_t now_ms) {
-    struct yata_stats sum = {0};
+    size_t bytes = 0;
+    size_t pending = 0;
     size_t at = 0;
     for (struct room *r; (r = map_next(&rs->by_name, &at)) != NULL;) {
         presence_expire(&r->presence, now_ms, rs->o.presence_ttl_ms);
-        add_stats(r, &sum);
+        bytes += room_bytes(r);
+        pending += room_pending_bytes(r);
         if (r->presence.changed) {
             rooms_mark(rs, r);
-        } else if (room_is_void(r)) {
-            list_remove(&r->dirty);
-            (void)map_remove(&rs->by_name, frame_slice(r->name));
-            metric_add(METRIC_ROOMS, 0, -1);
-            room_free(r);
         }
     }
-    metric_set(METRIC_DOC_BYTES, 0, (int64_t)sum.memory_bytes);
-    metric_set(METRIC_PENDING_BYTES, 0, (int64_t)sum.pending_bytes);
+    size_t freed = let_idle_go(rs, now_ms, rs->o.room_ttl_ms);
+    bytes -= freed < bytes ? freed : bytes;
+    keep_to_memory(rs, bytes, now_ms);
+    metric_set(METRIC_DOC_BYTES, 0, (int64_t)bytes);
+    metric_set(METRIC_PENDING_BYTES, 0, (int64_t)pending);
 }
 
 void rooms_set_load(struct rooms *rs, double busy) {

@@ -16,6 +16,7 @@ struct rooms_options {
     unsigned workers; /* how many there are */
     post_fn post;
     void *post_ctx;
+    struct rooms_store store;
     /* True while a worker is so far behind that ticks should wait and merge meanwhile. */
     bool (*behind)(void *ctx, unsigned worker);
     size_t max_rooms; /* on this worker */
@@ -24,6 +25,8 @@ struct rooms_options {
     bool stamp_presence; /* entries carry the user of the token, whatever they say */
     unsigned presence_hz;
     uint64_t presence_ttl_ms;
+    uint64_t room_ttl_ms; /* a room that nobody is in leaves memory after so long */
+    size_t memory_bytes;  /* over it, at once; 0: no bound */
 };
 
 struct rooms {
@@ -45,7 +48,7 @@ void rooms_handle(struct rooms *, struct msg *, uint64_t now_ms);
 /* Ticks what is due. Returns when to call again, in ms of the same clock; UINT64_MAX: not needed.
  */
 uint64_t rooms_turn(struct rooms *, uint64_t now_ms);
-/* Expires presence, drops rooms that hold nothing; call about once a second. */
+/* Expires presence, lets go of rooms that nobody is in; call about once a second. */
 void rooms_sweep(struct rooms *, uint64_t now_ms);
 /* How busy the worker is, 0 to 1: sets the tick interval. */
 void rooms_set_load(struct rooms *, double busy);

@@ -61,3 +61,12 @@ bool sanctions_hold(const struct sanctions *s, enum sanction kind, slice user, u
     const struct row *r = find(s, kind, user);
     return r && now_ms < r->until_ms;
 }
+
+bool sanctions_any(const struct sanctions *s, uint64_t now_ms) {
+    for (size_t i = 0; s && i < s->count; i++) {
+        if (now_ms < s->rows[i].until_ms) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -18,6 +18,8 @@ void sanctions_free(struct sanctions *);
  */
 void sanctions_set(struct sanctions *, enum sanction, slice user, uint64_t until_ms);
 void sanctions_lift(struct sanctions *, enum sanction, slice user);
+/* Whether it holds anybody. */
+bool sanctions_any(const struct sanctions *, uint64_t now_ms);
 /* NULL holds nobody. */
 bool sanctions_hold(const struct sanctions *, enum sanction, slice user, uint64_t now_ms);
 

@@ -21,7 +21,8 @@ struct rpc {
     struct buckets *buckets; /* NULL: no rates */
     struct origin_list *origins;
     struct host_list *hosts;
-    struct audit *audit;     /* NULL: no audit */
+    struct audit *audit; /* NULL: no audit */
+    struct store *store;
     struct gateway *gateway; /* set before the workers start */
     const char *workspaces;  /* comma-separated, or NULL: all */
     unsigned auth_timeout_ms;

@@ -11,6 +11,7 @@
 #include "observe/metrics.h"
 #include "room/rooms.h"
 #include "rpc/opening.h"
+#include "store/store.h"
 
 enum { SEQS = CAPS_SEQS_REMEMBERED };
 
@@ -113,7 +114,8 @@ static void breathe(struct session *s) {
             conn_close(s->conn, 1013, "the server is going down");
         }
     } else if (s->in_flight >= CAPS_IN_FLIGHT || s->full || s->flooded_until_ms ||
-               s->auth.state == AUTH_CHECKING || s->auth.state == AUTH_REFUSED) {
+               store_behind(s->rpc->store) || s->auth.state == AUTH_CHECKING ||
+               s->auth.state == AUTH_REFUSED) {
         conn_pause(s->conn);
     } else {
         conn_resume(s->conn);

@@ -37,7 +37,7 @@ static enum err apply_all(struct yata_doc *doc, slice before, const struct store
 enum err fold(slice before, const struct store_row *rows, size_t count, struct frame **ret,
               struct fault *why) {
     /* what waits was let in under the room's limit; here nothing may be turned away */
-    const struct yata_options options = {.max_pending_bytes = SIZE_MAX / 4};
+    const struct yata_options options = {.strict = true, .max_pending_bytes = SIZE_MAX / 4};
     struct yata_doc *doc = yata_doc_new(&options);
     if (!doc) {
         return ERR_NOMEM;

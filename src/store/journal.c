@@ -80,7 +80,7 @@ static enum err commit(struct store *st, const struct list_node *group, size_t r
     enum err e = ensure_open(st, why);
     e = e ? e : st->form->journal_commit(st->journal, group, st->epoch, why);
     if (e == ERR_OK) {
-        metric_observe(METRIC_STORE_COMMIT, (double)(clock_mono_ns() - start) / 1e6);
+        metric_observe(METRIC_STORE_COMMIT, (double)(clock_mono_ns() - start) / 1e9);
         metric_observe(METRIC_STORE_GROUP, (double)rows);
     }
     return e;

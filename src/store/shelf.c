@@ -43,7 +43,8 @@ static void load(struct store *st, struct store_job *job) {
     if (job->err != ERR_OK) {
         store_complain(job, &why);
     }
-    metric_observe(METRIC_STORE_LOAD, (double)(clock_mono_ns() - job->queued_ns) / 1e6);
+    job->snapshot_bytes = job->snapshot ? job->snapshot->n : 0;
+    metric_observe(METRIC_STORE_LOAD, (double)(clock_mono_ns() - job->queued_ns) / 1e9);
     st->o.done(st->o.ctx, job);
 }
 
@@ -72,6 +73,7 @@ static void fold_room(struct store *st, struct store_job *job) {
     if (job->err == ERR_OK) {
         job->err = write_folded(st, job, after, &why);
     }
+    job->snapshot_bytes = after ? after->n : 0;
     frame_unref(before);
     frame_unref(after);
     if (job->err == ERR_OK) {

@@ -1,6 +1,9 @@
+#define _GNU_SOURCE 1 /* pthread_timedjoin_np */
 #include "store/store.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -11,6 +14,8 @@
 #include "observe/metrics.h"
 #include "store/dir.h"
 #include "store/internal.h"
+
+#define NO_DEADLINE UINT_MAX
 
 /* ---- opening ---- */
 
@@ -122,15 +127,30 @@ static size_t drop_all(struct list_node *jobs) {
     return updates;
 }
 
-bool store_close(struct store *st) {
-    if (!st || !st->open) {
-        return true;
+static bool joined(pthread_t thread, unsigned ms) {
+    struct timespec until;
+    must(clock_gettime(CLOCK_REALTIME, &until) == 0); /* the clock that joining knows */
+    until.tv_sec += ms / 1000 + 1;
+    int e =
+        ms == NO_DEADLINE ? pthread_join(thread, NULL) : pthread_timedjoin_np(thread, NULL, &until);
+    return e == 0;
+}
+
+enum store_end store_close(struct store *st, unsigned ms) {
+    if (!st->open) {
+        return STORE_CLOSED;
+    }
+    queue_close(&st->to_shelf); /* first: what it has folded goes through the journal's queue */
+    if (!joined(st->shelf_thread, ms)) {
+        log_error("STORE-STUCK", log_str("thread", slice_str("shelf")));
+        return STORE_STUCK;
+    }
+    queue_close(&st->to_journal);
+    if (!joined(st->journal_thread, ms)) {
+        log_error("STORE-STUCK", log_str("thread", slice_str("journal")));
+        return STORE_STUCK;
     }
     st->open = false;
-    queue_close(&st->to_shelf); /* first: what it has folded goes through the journal's queue */
-    must(pthread_join(st->shelf_thread, NULL) == 0);
-    queue_close(&st->to_journal);
-    must(pthread_join(st->journal_thread, NULL) == 0);
     bool all = list_empty(&st->unstored) && st->journal;
     if (!all) {
         log_error("STORE-LOST", log_u64("updates", drop_all(&st->unstored)));
@@ -138,14 +158,14 @@ bool store_close(struct store *st) {
     st->form->journal_close(st->journal, all);
     st->form->shelf_close(st->shelf, st->shelf != NULL);
     st->journal = st->shelf = NULL;
-    return all;
+    return all ? STORE_CLOSED : STORE_CLOSED_LOSING;
 }
 
 void store_free(struct store *st) {
     if (!st) {
         return;
     }
-    (void)store_close(st);
+    (void)store_close(st, NO_DEADLINE);
     st->form->journal_close(st->journal, false);
     st->form->shelf_close(st->shelf, false);
     (void)drop_all(&st->asks);

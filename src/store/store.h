@@ -70,6 +70,7 @@ struct store_job {
     struct store_row *rows; /* since then, in order */
     size_t rows_count;
     size_t rows_bytes;
+    size_t snapshot_bytes; /* its size, before or after folding */
 };
 
 struct store_job *store_job_new(enum store_op, struct frame *room);
@@ -93,10 +94,15 @@ struct store_options {
 struct store *store_open(const struct store_options *, char *why, size_t why_bytes);
 /* Takes the job. */
 void store_post(struct store *, struct store_job *);
-/* Commits what is queued and ends the threads; nothing may be posted any more. False when something
- * could not be written. NULL and a second call are no-ops. */
-bool store_close(struct store *);
-/* Closes and frees. */
+enum store_end {
+    STORE_CLOSED,
+    STORE_CLOSED_LOSING, /* something could not be written; none of it has been handed back */
+    STORE_STUCK,         /* a thread does not end, and nothing may be freed */
+};
+/* Commits what is queued and ends the threads; nothing may be posted any more. Waits so long for
+ * each of them. A second call is a no-op. */
+enum store_end store_close(struct store *, unsigned ms);
+/* Closes, waiting as long as it takes, and frees; NULL is a no-op. */
 void store_free(struct store *);
 
 enum store_health {

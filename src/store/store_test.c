@@ -264,7 +264,7 @@ static void what_is_queued_at_the_end_is_committed_first(void **state) {
     for (unsigned i = 0; i < 50; i++) {
         post_letter(f, "r", i);
     }
-    assert_true(store_close(f->store));
+    assert_int_equal(store_close(f->store, 10000), STORE_CLOSED);
     close_store(f);
     open_store(f);
     expect_room(f, "r", 50, 50);
@@ -358,7 +358,7 @@ static void an_end_while_it_fails_says_that_something_is_lost(void **state) {
     for (unsigned i = 3; i < 60; i++) {
         post_letter(f, "r", i);
     }
-    assert_false(store_close(f->store));
+    assert_int_equal(store_close(f->store, 10000), STORE_CLOSED_LOSING);
     close_store(f);
     disk_fill(false);
     open_store(f);

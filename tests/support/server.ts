@@ -49,6 +49,7 @@ export class Server {
                 delete env[name]; /* options of the shell are not options of the test */
             }
         }
+        env.COLLAB_DATA = "memory"; /* nothing lasts, unless a test says where */
         Object.assign(env, more);
         this.child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
         this.child.on("exit", (code, signal) => {
