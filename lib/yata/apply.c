@@ -26,18 +26,21 @@ static bool want(struct yata_doc *doc, uint32_t slot, uint32_t appends, uint32_t
     return true;
 }
 
-/* Resolves an id that a struct of `s` has. */
-static void resolve(struct yata_doc *doc, const struct yatai_section *s, struct yatai_id *id) {
-    id->slot = id->client == s->client ? s->slot : yatai_client_find(doc, id->client);
+/* Resolves an id that a struct of `s` has; a straight plan has noted its section. */
+static void resolve(struct yata_doc *doc, const struct yatai_update *u,
+                    const struct yatai_section *s, struct yatai_id *id) {
+    id->slot = id->client == s->client ? s->slot
+               : id->slot != 0         ? u->sections.v[id->slot - 1].slot
+                                       : yatai_client_find(doc, id->client);
 }
 
-static bool want_ref(struct yata_doc *doc, const struct yatai_section *s, struct yatai_ref *ref,
-                     struct needs *needs) {
+static bool want_ref(struct yata_doc *doc, const struct yatai_update *u,
+                     const struct yatai_section *s, struct yatai_ref *ref, struct needs *needs) {
     if (ref->kind == YATAI_GC) {
         return true;
     }
     if (ref->has & YATAI_HAS_ORIGIN) {
-        resolve(doc, s, &ref->origin);
+        resolve(doc, u, s, &ref->origin);
         /* What came right before something new ends where that starts. */
         bool splits = ref->origin.slot != s->slot || ref->origin.clock + 1 != ref->clock ||
                       ref->clock < doc->clients.v[s->slot].clock;
@@ -46,7 +49,7 @@ static bool want_ref(struct yata_doc *doc, const struct yatai_section *s, struct
         }
     }
     if (ref->has & YATAI_HAS_RIGHT) {
-        resolve(doc, s, &ref->right);
+        resolve(doc, u, s, &ref->right);
         return want(doc, ref->right.slot, 0, 1, needs);
     }
     if (ref->has & YATAI_HAS_ORIGIN) {
@@ -55,7 +58,7 @@ static bool want_ref(struct yata_doc *doc, const struct yatai_section *s, struct
     needs->roots += (ref->has & YATAI_HAS_ROOT) != 0;
     needs->entries += (ref->has & YATAI_HAS_SUB) != 0;
     if (!(ref->has & YATAI_HAS_ROOT)) {
-        resolve(doc, s, &ref->parent);
+        resolve(doc, u, s, &ref->parent);
     }
     return true;
 }
@@ -76,7 +79,7 @@ static bool want_update(struct yata_doc *doc, struct yatai_update *u, const stru
     }
     for (size_t i = 0; i < plan->order.n; i++) {
         struct yatai_step step = plan->order.v[i];
-        if (!want_ref(doc, &u->sections.v[step.section], &u->refs.v[step.ref], needs)) {
+        if (!want_ref(doc, u, &u->sections.v[step.section], &u->refs.v[step.ref], needs)) {
             return false;
         }
     }
@@ -221,7 +224,9 @@ enum yata_status yatai_apply_read(struct yata_doc *doc, struct yata_applied *ret
     struct yatai_waits w = {.doc = doc};
     enum yata_status status = YATA_NOMEM;
     uint64_t deletes = doc->deletes;
-    if (!yatai_plan_make(doc, &doc->plan, &doc->update, NULL) || !yatai_pending_plan(&w)) {
+    if (!(yatai_plan_straight(doc, &doc->plan, &doc->update) ||
+          yatai_plan_make(doc, &doc->plan, &doc->update, NULL)) ||
+        !yatai_pending_plan(&w)) {
         (void)yatai_refuse(YATA_NOMEM, "out of memory", ret_error);
         goto out;
     }

@@ -417,6 +417,9 @@ void yatai_collect(struct yata_doc *);
 /* Finds the order. `earlier` was planned before and counts as applied; or NULL. */
 bool yatai_plan_make(struct yata_doc *, struct yatai_plan *, struct yatai_update *,
                      const struct yatai_update *earlier);
+/* The same for an update of which nothing waits and nothing is known. False, with nothing said by
+ * the plan, when it is not that simple or memory is out. (straight.c) */
+bool yatai_plan_straight(struct yata_doc *, struct yatai_plan *, struct yatai_update *);
 /* Whether a client's structs below `clock` will all be there. */
 uint32_t yatai_plan_state(struct yata_doc *, const struct yatai_update *,
                           const struct yatai_update *earlier, uint64_t client);

@@ -131,9 +131,10 @@ void yatai_delete_range(struct yata_doc *doc, uint32_t slot, uint32_t clock, uin
 
 /* ---- finding the place ---------------------------------------------------------------------- */
 
-/* A struct on its way into the document. */
+/* A struct on its way into the document. It is put together where it will stay: copied as a whole
+ * right after its parts were written, it would have to wait for these to reach the cache. */
 struct entrant {
-    struct yatai_item it;
+    struct yatai_item *it;
     uint32_t offset; /* clocks of it that are known already */
     uint32_t hint;   /* its left neighbour, perhaps */
 };
@@ -181,8 +182,8 @@ static void add_to_client(struct yata_doc *doc, uint32_t slot, uint32_t item) {
     c->clock += it->len;
 }
 
-static void add_collected(struct yata_doc *doc, uint32_t slot, uint32_t clock, uint32_t len) {
-    uint32_t h = yatai_item_new(doc);
+static void add_collected(struct yata_doc *doc, uint32_t slot, uint32_t h, uint32_t clock,
+                          uint32_t len) {
     *yatai_item(doc, h) = (struct yatai_item){
         .clock = clock,
         .len = len,
@@ -225,7 +226,7 @@ static uint32_t find_left(struct yata_doc *doc, const struct yatai_item *it, uin
 /* Neighbours and home. False when the struct has no home and so can only be collected. */
 static bool resolve(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref,
                     struct entrant *e) {
-    struct yatai_item *it = &e->it;
+    struct yatai_item *it = e->it;
     bool map = false, lost = false;
     if (ref->has & YATAI_HAS_ORIGIN) {
         it->origin_slot = ref->origin.slot;
@@ -536,31 +537,29 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
     }
     uint32_t clock = ref->clock + offset;
     if (ref->kind == YATAI_GC) {
-        add_collected(doc, slot, clock, ref->len - offset);
+        add_collected(doc, slot, yatai_item_new(doc), clock, ref->len - offset);
         return;
     }
     if (ref->clock == c->clock && !doc->apart && yatai_extend_tail(doc, slot, ref)) {
         return;
     }
-    struct entrant e = {.offset = offset, .hint = hint};
-    e.it.clock = clock;
-    e.it.len = ref->len - offset;
-    e.it.who = slot << YATAI_SLOT_SHIFT | ref->kind;
+    uint32_t h = yatai_item_new(doc);
+    struct yatai_item *it = yatai_item(doc, h);
+    struct entrant e = {.it = it, .offset = offset, .hint = hint};
+    *it = (struct yatai_item){
+        .clock = clock, .len = ref->len - offset, .who = slot << YATAI_SLOT_SHIFT | ref->kind};
     if (!resolve(doc, slot, ref, &e)) {
-        add_collected(doc, slot, e.it.clock, e.it.len);
+        add_collected(doc, slot, h, it->clock, it->len);
         return;
     }
-    uint32_t left = e.it.left, right = e.it.right;
+    uint32_t left = it->left, right = it->right;
     if (left != 0 ? yatai_item(doc, left)->right != right
                   : right == 0 || yatai_item(doc, right)->left != 0) {
-        e.it.left = find_place(doc, &e.it);
+        it->left = find_place(doc, it);
     }
-    uint32_t h = yatai_item_new(doc);
-    *yatai_item(doc, h) = e.it;
     link_in(doc, h);
     store_content(doc, h, ref, offset);
     add_to_client(doc, slot, h);
-    const struct yatai_item *it = yatai_item(doc, h);
     if (doc->places) {
         yatai_places_came(doc, h, it->len);
     }

@@ -17,6 +17,7 @@
 #define TYPE_REF_HOOK      5
 #define GUARD_BYTES        1 /* what a document stores besides a payload, see heap.h */
 #define STRUCT_BYTES_LEAST 2
+#define STRUCT_BYTES_USUAL 8
 
 /* ---- contents ------------------------------------------------------------------------------- */
 
@@ -131,21 +132,69 @@ static bool read_content(struct yatai_reader *r, struct yatai_ref *ref) {
 
 /* ---- structs -------------------------------------------------------------------------------- */
 
-/* An id that a struct of `client` at `clock` refers to. */
-static bool read_id(struct yatai_reader *r, struct yatai_id *ret, uint64_t client, uint32_t clock) {
-    const uint8_t *at = r->p;
-    ret->slot = 0;
-    if (!yatai_read_uint(r, &ret->client) || !yatai_read_u32(r, &ret->clock, "clock")) {
+#define WORD_BYTES 8
+
+static bool word_at(const struct yatai_reader *r, const uint8_t *p, uint64_t *ret) {
+    if (r->end - p < WORD_BYTES) {
         return false;
     }
-    if (ret->client == client && ret->clock >= clock) {
+    memcpy(ret, p, WORD_BYTES);
+    return true;
+}
+
+/* Reads the id of a client and remembers how it is spelled. */
+static bool spell_client(struct yatai_reader *r, struct yatai_spelled *ret) {
+    const uint8_t *at = r->p;
+    uint64_t word;
+    *ret = (struct yatai_spelled){0};
+    if (!yatai_read_uint(r, &ret->client)) {
+        return false;
+    }
+    if (word_at(r, at, &word)) {
+        uint8_t used[WORD_BYTES] = {0};
+        ret->n = (unsigned)(r->p - at);
+        memset(used, UINT8_MAX, ret->n);
+        memcpy(&ret->mask, used, WORD_BYTES);
+        ret->bytes = word & ret->mask;
+    }
+    return true;
+}
+
+static bool is_spelled(const struct yatai_spelled *x, uint64_t word) {
+    return x->mask != 0 && (word & x->mask) == x->bytes;
+}
+
+/* Most structs name their own client, or the one that was named last. */
+static inline bool read_client(struct yatai_reader *r, uint64_t *ret) {
+    uint64_t word;
+    const struct yatai_spelled *x = &r->other;
+    if (word_at(r, r->p, &word)) {
+        x = is_spelled(&r->own, word) ? &r->own : x;
+        if (x == &r->own || is_spelled(x, word)) {
+            r->p += x->n;
+            *ret = x->client;
+            return true;
+        }
+    }
+    bool ok = spell_client(r, &r->other);
+    *ret = r->other.client;
+    return ok;
+}
+
+/* An id that a struct of the section's client at `clock` refers to. */
+static bool read_id(struct yatai_reader *r, struct yatai_id *ret, uint32_t clock) {
+    const uint8_t *at = r->p;
+    ret->slot = 0;
+    if (!read_client(r, &ret->client) || !yatai_read_u32(r, &ret->clock, "clock")) {
+        return false;
+    }
+    if (ret->client == r->own.client && ret->clock >= clock) {
         return yatai_reader_fail(r, at, "struct refers to its own client's future");
     }
     return true;
 }
 
-static bool read_parent(struct yatai_reader *r, struct yatai_ref *ref, unsigned info,
-                        uint64_t client) {
+static bool read_parent(struct yatai_reader *r, struct yatai_ref *ref, unsigned info) {
     uint64_t parent_info;
     uint32_t units;
     if (!yatai_read_uint(r, &parent_info)) {
@@ -156,7 +205,7 @@ static bool read_parent(struct yatai_reader *r, struct yatai_ref *ref, unsigned 
         if (!yatai_read_string(r, &ref->root, &ref->root_bytes, &units)) {
             return false;
         }
-    } else if (!read_id(r, &ref->parent, client, ref->clock)) {
+    } else if (!read_id(r, &ref->parent, ref->clock)) {
         return false;
     }
     if (info & YATAI_HAS_SUB) {
@@ -166,7 +215,7 @@ static bool read_parent(struct yatai_reader *r, struct yatai_ref *ref, unsigned 
     return true;
 }
 
-static bool read_struct(struct yatai_reader *r, struct yatai_ref *ref, uint64_t client) {
+static bool read_struct(struct yatai_reader *r, struct yatai_ref *ref) {
     const uint8_t *at = r->p;
     if (r->p == r->end) {
         return yatai_reader_fail(r, at, "update ends where a struct should be");
@@ -187,13 +236,13 @@ static bool read_struct(struct yatai_reader *r, struct yatai_ref *ref, uint64_t 
         return yatai_reader_fail(r, at, "unknown kind of content");
     }
     ref->has = (uint8_t)(info & (YATAI_HAS_ORIGIN | YATAI_HAS_RIGHT));
-    if ((info & YATAI_HAS_ORIGIN) && !read_id(r, &ref->origin, client, ref->clock)) {
+    if ((info & YATAI_HAS_ORIGIN) && !read_id(r, &ref->origin, ref->clock)) {
         return false;
     }
-    if ((info & YATAI_HAS_RIGHT) && !read_id(r, &ref->right, client, ref->clock)) {
+    if ((info & YATAI_HAS_RIGHT) && !read_id(r, &ref->right, ref->clock)) {
         return false;
     }
-    if (!ref->has && !read_parent(r, ref, info, client)) {
+    if (!ref->has && !read_parent(r, ref, info)) {
         return false;
     }
     return read_content(r, ref);
@@ -271,11 +320,19 @@ static bool read_section(struct yatai_reader *r, struct yatai_mem *mem, struct y
         return false;
     }
     s.at = (uint32_t)(r->p - r->start);
-    if (!yatai_read_uint(r, &s.client) || !yatai_read_u32(r, &s.start_clock, "clock")) {
+    if (!spell_client(r, &r->own) || !yatai_read_u32(r, &s.start_clock, "clock")) {
         return false;
     }
+    s.client = r->own.client;
     if (count > (size_t)(r->end - r->p) / STRUCT_BYTES_LEAST) {
         return yatai_reader_fail(r, count_at, "client says it has more structs than bytes follow");
+    }
+    /* Room for as many as can be meant in earnest; for more than that it grows. */
+    size_t likely = (size_t)(r->end - r->p) / STRUCT_BYTES_USUAL;
+    likely = count < likely ? (size_t)count : likely;
+    if (!YATAI_RESERVE(mem, &u->refs, u->refs.n + likely)) {
+        r->status = YATA_NOMEM;
+        return false;
     }
     s.end_clock = s.start_clock;
     for (uint64_t i = 0; i < count; i++) {
@@ -285,7 +342,7 @@ static bool read_section(struct yatai_reader *r, struct yatai_mem *mem, struct y
             r->status = YATA_NOMEM;
             return false;
         }
-        if (!read_struct(r, ref, s.client) || !yatai_ref_add(r, u, &s, at)) {
+        if (!read_struct(r, ref) || !yatai_ref_add(r, u, &s, at)) {
             return false;
         }
     }

@@ -167,9 +167,19 @@ bool yatai_delete_set_read(struct yatai_reader *, struct yatai_mem *, struct yat
 
 /* ---- reading primitives --------------------------------------------------------------------- */
 
+/* A client id as it stands in the input, to be recognised without reading it. */
+struct yatai_spelled {
+    uint64_t client;
+    uint64_t bytes,
+        mask;   /* its bytes in the first ones of a word; the mask is 0 when there is none */
+    unsigned n; /* how many */
+};
+
 /* A cursor over input that remembers the first thing that was wrong. Embed only. */
 struct yatai_reader {
     const uint8_t *start, *p, *end;
+    struct yatai_spelled own,
+        other; /* the client of the section, and another that was named last */
     size_t max_depth;
     enum yata_format format;
     enum yata_status status;
