@@ -119,6 +119,17 @@ struct yata_doc *yata_doc_new(const struct yata_options *options);
 /* Frees the document and all it holds; NULL is a no-op. */
 void yata_doc_free(struct yata_doc *);
 
+/* Holds the document as its encoded state, a fraction of the memory, until it is wanted: every
+ * function works as before. The state vector, the whole state and the difference for a peer that
+ * has all (V1) are answered as it is; others thaw it first, once, as if it had been loaded from its
+ * state, and say YATA_NOMEM, or find nothing where they cannot, when there is no memory for that:
+ * then it stays frozen. Names of shared types remain good; cursors, values and strings that point
+ * into the document do not. Does nothing in a transaction, or while anything waits or is missing.
+ * YATA_NOMEM: the document stays as it is. */
+enum yata_status yata_doc_freeze(struct yata_doc *);
+/* Thaws it now. */
+enum yata_status yata_doc_thaw(struct yata_doc *);
+
 /* What applying one update did. */
 struct yata_applied {
     bool changed; /* the document now holds something that it did not hold before */
@@ -196,6 +207,7 @@ struct yata_stats {
     size_t structs;
     size_t types;         /* root types and nested types */
     size_t memory_bytes;  /* all that the document has allocated */
+    size_t frozen_bytes;  /* of these, the state as which it is frozen; 0 when it is not */
     size_t pending_bytes; /* encoded size of what waits for missing updates */
 };
 

@@ -36,7 +36,7 @@ struct yata_doc *yata_doc_new(const struct yata_options *options) {
     return doc;
 }
 
-static void drop_scratch(struct yata_doc *doc) {
+void yatai_scratch_drop(struct yata_doc *doc) {
     yatai_update_fini(&doc->update, &doc->mem);
     yatai_update_fini(&doc->waiting, &doc->mem);
     yatai_plan_fini(&doc->plan, &doc->mem);
@@ -48,7 +48,7 @@ void yata_doc_free(struct yata_doc *doc) {
     if (!doc) {
         return;
     }
-    drop_scratch(doc);
+    yatai_scratch_drop(doc);
     yatai_edit_fini(doc);
     yatai_places_fini(doc);
     yatai_store_fini(doc);
@@ -64,6 +64,7 @@ void yata_doc_free(struct yata_doc *doc) {
     YATAI_VEC_FREE(&doc->mem, &doc->filled);
     YATAI_VEC_FREE(&doc->mem, &doc->vector);
     YATAI_VEC_FREE(&doc->mem, &doc->marks);
+    YATAI_VEC_FREE(&doc->mem, &doc->frozen);
     struct yatai_mem mem = doc->mem;
     yatai_mem_resize(&mem, doc, sizeof *doc, 0);
 }
@@ -190,7 +191,7 @@ static enum yata_status apply_decoded(struct yata_doc *doc, struct yata_applied 
 static void trim_scratch(struct yata_doc *doc) {
     if (doc->update.refs.cap > SCRATCH_KEPT || doc->update.ranges.cap > SCRATCH_KEPT ||
         doc->waiting.refs.cap > 0 || doc->update.chunk) {
-        drop_scratch(doc);
+        yatai_scratch_drop(doc);
     }
 }
 
@@ -204,6 +205,9 @@ static uint64_t own_clock(struct yata_doc *doc) {
 enum yata_status yata_apply_as(struct yata_doc *doc, enum yata_format format, const uint8_t *update,
                                size_t n, struct yata_applied *ret_applied,
                                struct yata_error *ret_error) {
+    if (!yatai_thaw(doc)) {
+        return yatai_refuse(YATA_NOMEM, "out of memory", ret_error);
+    }
     uint64_t own = own_clock(doc);
     if (format == YATA_V1 && yatai_apply_quick(doc, update, n)) {
         if (ret_applied) {
@@ -240,6 +244,7 @@ void yata_stats(const struct yata_doc *doc, struct yata_stats *ret) {
         .structs = doc->struct_count - doc->hole_count,
         .types = doc->type_count,
         .memory_bytes = doc->mem.used_bytes,
+        .frozen_bytes = doc->frozen.n,
     };
     for (size_t i = 1; i < doc->clients.n; i++) {
         ret->clients += doc->clients.v[i].clock > 0;

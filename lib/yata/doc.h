@@ -206,6 +206,11 @@ struct yata_doc {
 
     yata_observer *observer; /* or NULL */
     void *observer_ctx;
+
+    /* The state in V1, instead of structs, and the names of root types; see frozen.c. */
+    YATAI_VEC(uint8_t) frozen;
+    size_t frozen_deletions; /* where the delete set starts, */
+    size_t frozen_roots;     /* and these */
 };
 
 /* A document as what it may remember for itself while it is only read: no document is ever a const
@@ -218,16 +223,32 @@ static inline struct yata_doc *yatai_caches(const struct yata_doc *doc) {
     return both.used;
 }
 
+/* ---- doc.c ---------------------------------------------------------------------------------- */
+
+/* Frees what applying an update took in passing. */
+void yatai_scratch_drop(struct yata_doc *);
+/* Applies what a writer put into doc->update, as yata_apply does. */
+enum yata_status yatai_apply_made(struct yata_doc *);
+
 /* ---- apply.c -------------------------------------------------------------------------------- */
 
 /* Applies the update in doc->update, inside a transaction. */
 enum yata_status yatai_apply_read(struct yata_doc *, struct yata_applied *ret_applied,
                                   struct yata_error *ret_error);
 
-/* ---- doc.c ---------------------------------------------------------------------------------- */
+/* ---- frozen.c ------------------------------------------------------------------------------- */
 
-/* Applies what a writer put into doc->update, as yata_apply does. */
-enum yata_status yatai_apply_made(struct yata_doc *);
+bool yatai_thaw_slow(const struct yata_doc *);
+/* What a frozen document can answer as it is. False, with nothing written, for all else. `since` is
+ * sorted by client descending. */
+bool yatai_frozen_write(struct yatai_out *, enum yata_format, const struct yata_doc *,
+                        const struct yata_clock *since, size_t n);
+
+/* Comes first in every public function that looks at structs, types or keys. False when memory is
+ * out: the document stays frozen. */
+static inline bool yatai_thaw(const struct yata_doc *doc) {
+    return doc->frozen.n == 0 || yatai_thaw_slow(doc);
+}
 
 /* ---- observe.c ------------------------------------------------------------------------------ */
 
@@ -259,6 +280,9 @@ void yatai_clients_sort(const struct yata_doc *);
 bool yatai_index_reserve(struct yata_doc *, struct yatai_client *, uint32_t appends,
                          uint32_t splits);
 void yatai_index_trim(struct yata_doc *);
+/* Frees what is known of the client's structs. */
+void yatai_index_drop(struct yata_doc *, struct yatai_client *);
+void yatai_leaf_free(struct yata_doc *, struct yatai_place *);
 /* Where the struct with a known clock is. */
 struct yatai_pos yatai_index_find(struct yatai_client *, uint32_t clock);
 void yatai_index_append(struct yata_doc *, struct yatai_client *, uint32_t clock, uint32_t item);
@@ -424,6 +448,11 @@ bool yatai_plan_straight(struct yata_doc *, struct yatai_plan *, struct yatai_up
 uint32_t yatai_plan_state(struct yata_doc *, const struct yatai_update *,
                           const struct yatai_update *earlier, uint64_t client);
 void yatai_plan_fini(struct yatai_plan *, struct yatai_mem *);
+
+/* ---- pending.c ------------------------------------------------------------------------------ */
+
+/* Whether anything waits. */
+bool yatai_pending_any(const struct yata_doc *);
 
 /* ---- ranges.c: delete sets ------------------------------------------------------------------ */
 

@@ -56,6 +56,9 @@ enum yata_status yata_encode_snapshot_as(struct yata_doc *doc, enum yata_format 
                                          struct yata_bytes *ret) {
     struct yatai_mem libc = yatai_mem_libc();
     struct yatai_out out = {.mem = &libc};
+    if (!yatai_thaw(doc)) {
+        return YATA_NOMEM;
+    }
     yatai_write_delete_set(&out, format, doc);
     write_vector(&out, doc);
     return yatai_out_give(&out, ret);
@@ -159,7 +162,11 @@ enum yata_status yata_encode_since_as(struct yata_doc *doc, enum yata_format for
             return YATA_NOMEM;
         }
     }
-    if (!yatai_pending_any(doc)) {
+    if (yatai_frozen_write(&out, format, doc, sorted, count)) {
+        ;
+    } else if (!yatai_thaw(doc)) {
+        out.failed = true;
+    } else if (!yatai_pending_any(doc)) {
         yatai_write_state(&out, format, doc, sorted, count);
     } else if (!write_with_pending(&out, format, doc, sorted, count)) {
         out.failed = true;

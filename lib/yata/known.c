@@ -68,6 +68,9 @@ enum yata_status yata_is_known_as(const struct yata_doc *doc, enum yata_format f
     struct yatai_update u = {.max_refs = doc->options.max_update_structs};
     enum yata_status status =
         yatai_update_read(&u, &libc, format, update, n, doc->options.max_depth, ret_error);
+    if (status == YATA_OK && !yatai_thaw(doc)) {
+        status = YATA_NOMEM;
+    }
     if (status == YATA_OK) {
         bool known = structs_known(d, &u);
         for (size_t i = 0; i < u.ranges.n && known; i++) {

@@ -69,6 +69,9 @@ enum yata_status yata_map_size(const struct yata_doc *doc, struct yata_type name
 
 bool yata_roots_next(const struct yata_doc *doc, struct yata_roots *roots,
                      struct yata_slice *ret_name, struct yata_type *ret) {
+    if (!yatai_thaw(doc)) {
+        return false;
+    }
     if (!roots->started) {
         roots->started = true;
         roots->at = yatai_entry_first(doc, 0);
@@ -134,6 +137,9 @@ enum yata_status yata_root_guess(const struct yata_doc *doc, struct yata_type na
 
 bool yata_subdocs_next(const struct yata_doc *doc, struct yata_subdocs *subdocs,
                        struct yata_subdoc *ret) {
+    if (!yatai_thaw(doc)) {
+        return false;
+    }
     while (++subdocs->at < doc->items.n) {
         const struct yatai_item *it = yatai_item(doc, subdocs->at);
         if (it->who == 0 || yatai_kind(it) != YATAI_DOC || (it->who & YATAI_F_DELETED)) {

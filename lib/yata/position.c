@@ -93,6 +93,9 @@ enum yata_status yata_position_resolve(const struct yata_doc *doc, const struct 
                                        struct yata_type *ret, uint64_t *ret_index) {
     struct yata_type type;
     uint64_t length = 0;
+    if (!yatai_thaw(doc)) {
+        return YATA_NOMEM;
+    }
     if (p->where == YATA_AT_ITEM) {
         return resolve_item(doc, p, ret, ret_index);
     }

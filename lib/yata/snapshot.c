@@ -203,6 +203,9 @@ enum yata_status yata_doc_at(struct yata_doc *doc, const struct yata_snapshot *s
                              struct yata_error *ret_error) {
     struct yatai_mem libc = yatai_mem_libc();
     struct yatai_out out = {.mem = &libc};
+    if (!yatai_thaw(doc)) {
+        return yatai_refuse(YATA_NOMEM, "out of memory", ret_error);
+    }
     if (!doc->options.no_gc) {
         return yatai_refuse(YATA_MALFORMED, "the document does not keep what is deleted",
                             ret_error);

@@ -402,19 +402,29 @@ void yatai_index_remove(struct yata_doc *doc, struct yatai_client *c, struct yat
     c->hit_at = pos.at - 1;
 }
 
+void yatai_leaf_free(struct yata_doc *doc, struct yatai_place *place) {
+    yatai_mem_resize(&doc->mem, place, LEAF_BYTES, 0);
+}
+
+void yatai_index_drop(struct yata_doc *doc, struct yatai_client *c) {
+    uint32_t leaves = c->leaf_cap > 0 && c->leaf_count == 0 ? 1 : c->leaf_count;
+    for (uint32_t k = 0; k < leaves; k++) {
+        yatai_mem_resize(&doc->mem, c->leaf[k].place, c->leaf[k].cap * sizeof *c->leaf->place, 0);
+    }
+    yatai_mem_resize(&doc->mem, c->leaf, c->leaf_cap * sizeof *c->leaf, 0);
+    yatai_mem_resize(&doc->mem, c->ranges, c->range_bytes, 0);
+    c->leaf = NULL;
+    c->ranges = NULL;
+    c->leaf_count = c->leaf_cap = c->struct_count = c->range_count = c->range_bytes = 0;
+    c->ranges_known = false;
+}
+
 void yatai_store_fini(struct yata_doc *doc) {
     for (size_t i = 0; i < doc->clients.n; i++) {
-        struct yatai_client *c = &doc->clients.v[i];
-        uint32_t leaves = c->leaf_cap > 0 && c->leaf_count == 0 ? 1 : c->leaf_count;
-        for (uint32_t k = 0; k < leaves; k++) {
-            yatai_mem_resize(&doc->mem, c->leaf[k].place, c->leaf[k].cap * sizeof *c->leaf->place,
-                             0);
-        }
-        yatai_mem_resize(&doc->mem, c->leaf, c->leaf_cap * sizeof *c->leaf, 0);
-        yatai_mem_resize(&doc->mem, c->ranges, c->range_bytes, 0);
+        yatai_index_drop(doc, &doc->clients.v[i]);
     }
     for (size_t i = 0; i < doc->spare.n; i++) {
-        yatai_mem_resize(&doc->mem, doc->spare.v[i], LEAF_BYTES, 0);
+        yatai_leaf_free(doc, doc->spare.v[i]);
     }
     YATAI_VEC_FREE(&doc->mem, &doc->spare);
     YATAI_VEC_FREE(&doc->mem, &doc->clients);

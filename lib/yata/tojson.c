@@ -254,6 +254,9 @@ enum yata_status yata_doc_to_json(const struct yata_doc *doc, const struct yata_
             return YATA_MALFORMED;
         }
     }
+    if (!yatai_thaw(doc)) {
+        return YATA_NOMEM;
+    }
     while (yata_roots_next(doc, &walk, &name, &type)) {
         out.failed |= !yatai_member_add(&libc, &members, name, type.at);
     }
