@@ -1,31 +1,50 @@
-/* bench_yata.c: what libyata costs on one history of updates.
+/* bench_yata.c: what libyata costs on histories of updates.
  *
- *     bench_yata HISTORY
+ *     bench_yata [--apply] HISTORY...
  *
- * HISTORY is a file of updates, each after its length as a 32-bit little-endian number; the last
- * one is all the others merged by Y.mergeUpdates. Prints one JSON object. tests/bench/run.ts makes
- * the history, runs this beside npm yjs and compares.
+ * A history is a file of byte strings, each after its length as a 32-bit little-endian number: the
+ * state vector of a peer that has the first 99 %, all updates merged by Y.mergeUpdates, and then
+ * the updates. Prints one line of JSON for each: times in microseconds, sizes in bytes. With
+ * --apply only the updates are applied. tests/bench/run.ts makes the histories and runs this beside
+ * the peers, which measure the same in the same way: bench/peers/yrs and tests/bench/peer.ts.
  *
- * It does not show: contention, cold caches, network, and documents that are edited out of order.
+ * Times are those of the process, not of the clock on the wall, so that others on the machine
+ * disturb less. What it does not show: contention, cold caches, network.
  */
 #include "yata.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-/* Repetitions of what is too short to be measured once. */
-enum { ENCODES = 50, LOADS = 5 };
-
-struct update {
-    const uint8_t *p;
-    size_t n;
-};
+#define ENOUGH_US  40000.0 /* a measurement is repeated until it took so long, */
+#define REPEATS    1000    /* but not more often than this */
+#define ENCODES    10      /* repetitions of what is too short to be measured once */
+#define VECTORS    100
+#define TAIL       2000 /* the last updates, measured apart: what one costs in a full document */
+#define MERGED     1000
+#define RECORDS    2 /* before the updates */
+#define LENGTH     4 /* bytes of a length */
+#define FNV_START  0x811c9dc5u
+#define FNV_FACTOR 0x01000193u
 
 struct history {
     uint8_t *bytes;
-    struct update *updates; /* the last one is the merged one */
+    struct yata_slice behind, merged;
+    struct yata_slice *updates; /* the first is at records + RECORDS */
+    struct yata_slice *records;
     size_t n;
+};
+
+/* What is measured, and on what. */
+struct bench {
+    struct history h;
+    struct yata_doc *doc;   /* has everything */
+    struct yata_doc *other; /* made by a measurement, and dropped after it */
+    struct yata_slice load;
+    struct yata_bytes out;
+    double tail_us;
 };
 
 static _Noreturn void die(const char *why) {
@@ -39,38 +58,49 @@ static void check(enum yata_status status) {
     }
 }
 
-static double now_ms(void) {
+static double now_us(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static struct history history_read(const char *path) {
-    struct history h = {0};
+static uint8_t *read_file(const char *path, size_t *ret_n) {
     FILE *f = fopen(path, "rb");
     if (!f || fseek(f, 0, SEEK_END) != 0) {
         die("cannot open the history");
     }
-    size_t size = (size_t)ftell(f);
+    long size = ftell(f);
     rewind(f);
-    h.bytes = malloc(size);
-    h.updates = malloc((size / 4 + 1) * sizeof(*h.updates));
-    if (!h.bytes || !h.updates || fread(h.bytes, 1, size, f) != size) {
+    uint8_t *bytes = size > 0 ? malloc((size_t)size) : NULL;
+    if (!bytes || fread(bytes, 1, (size_t)size, f) != (size_t)size) {
         die("cannot read the history");
     }
     fclose(f);
-    for (size_t at = 0; at + 4 <= size;) {
+    *ret_n = (size_t)size;
+    return bytes;
+}
+
+static struct history history_read(const char *path) {
+    struct history h = {0};
+    size_t size, count = 0;
+    h.bytes = read_file(path, &size);
+    h.records = malloc((size / LENGTH + 1) * sizeof *h.records);
+    for (size_t at = 0; h.records && at + LENGTH <= size;) {
         const uint8_t *p = h.bytes + at;
         size_t n = p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
-        if (n > size - at - 4) {
+        if (n > size - at - LENGTH) {
             die("the history is cut short");
         }
-        h.updates[h.n++] = (struct update){.p = p + 4, .n = n};
-        at += 4 + n;
+        h.records[count++] = (struct yata_slice){.p = p + LENGTH, .n = n};
+        at += LENGTH + n;
     }
-    if (h.n < 2) {
+    if (!h.records || count <= RECORDS) {
         die("the history is empty");
     }
+    h.behind = h.records[0];
+    h.merged = h.records[1];
+    h.updates = h.records + RECORDS;
+    h.n = count - RECORDS;
     return h;
 }
 
@@ -82,81 +112,144 @@ static struct yata_doc *doc_new(void) {
     return doc;
 }
 
-/* Each update in a transaction of its own. With `relayed`, each transaction also hands out its
- * update, as a server needs it that cannot relay the received bytes. */
-static double apply_all(struct yata_doc *doc, const struct history *h, bool relayed) {
-    double start = now_ms();
-    for (size_t i = 0; i + 1 < h->n; i++) {
-        if (!relayed) {
-            check(yata_apply(doc, h->updates[i].p, h->updates[i].n, NULL, NULL));
-            continue;
-        }
-        struct yata_bytes out = {0};
-        yata_begin(doc);
-        check(yata_apply(doc, h->updates[i].p, h->updates[i].n, NULL, NULL));
-        check(yata_commit(doc, &out));
-        yata_bytes_fini(&out);
-    }
-    return now_ms() - start;
+/* ---- what is measured ----------------------------------------------------------------------- */
+
+static void drop(struct bench *b) {
+    yata_doc_free(b->other);
+    b->other = NULL;
+    yata_bytes_fini(&b->out);
 }
 
-static double load_ms(struct update u) {
-    double start = now_ms();
-    for (int i = 0; i < LOADS; i++) {
-        struct yata_doc *doc = doc_new();
-        check(yata_apply(doc, u.p, u.n, NULL, NULL));
-        yata_doc_free(doc);
-    }
-    return (now_ms() - start) / LOADS;
+static double measure(struct bench *b, void (*body)(struct bench *)) {
+    double spent = 0;
+    unsigned n = 0;
+    do {
+        double start = now_us();
+        body(b);
+        spent += now_us() - start;
+        drop(b);
+        n++;
+    } while (spent < ENOUGH_US && n < REPEATS);
+    return spent / n;
 }
+
+/* Each update in a transaction of its own. */
+static void apply(struct bench *b) {
+    const struct history *h = &b->h;
+    b->other = doc_new();
+    size_t tail = h->n > TAIL ? h->n - TAIL : 0;
+    double start = 0;
+    for (size_t i = 0; i < h->n; i++) {
+        if (i == tail) {
+            start = now_us();
+        }
+        check(yata_apply(b->other, h->updates[i].p, h->updates[i].n, NULL, NULL));
+    }
+    double us = (now_us() - start) / (double)(h->n - tail);
+    b->tail_us = b->tail_us == 0 || us < b->tail_us ? us : b->tail_us;
+}
+
+/* The same, and each transaction hands out its update, as a server needs it that cannot relay the
+ * received bytes. */
+static void relay(struct bench *b) {
+    b->other = doc_new();
+    for (size_t i = 0; i < b->h.n; i++) {
+        struct yata_bytes out = {0};
+        yata_begin(b->other);
+        check(yata_apply(b->other, b->h.updates[i].p, b->h.updates[i].n, NULL, NULL));
+        check(yata_commit(b->other, &out));
+        yata_bytes_fini(&out);
+    }
+}
+
+static void load(struct bench *b) {
+    b->other = doc_new();
+    check(yata_apply(b->other, b->load.p, b->load.n, NULL, NULL));
+}
+
+static void encode(struct bench *b) {
+    for (int i = 0; i < ENCODES; i++) {
+        yata_bytes_fini(&b->out);
+        check(yata_encode_state(b->doc, NULL, 0, &b->out));
+    }
+}
+
+static void difference(struct bench *b) {
+    for (int i = 0; i < ENCODES; i++) {
+        yata_bytes_fini(&b->out);
+        check(yata_encode_state(b->doc, b->h.behind.p, b->h.behind.n, &b->out));
+    }
+}
+
+static void vector(struct bench *b) {
+    for (int i = 0; i < VECTORS; i++) {
+        yata_bytes_fini(&b->out);
+        check(yata_encode_state_vector(b->doc, &b->out));
+    }
+}
+
+static void merge(struct bench *b) {
+    size_t n = b->h.n < MERGED ? b->h.n : MERGED;
+    check(yata_merge_updates(YATA_V1, b->h.updates + b->h.n - n, n, &b->out, NULL));
+}
+
+/* ---- printing ------------------------------------------------------------------------------- */
 
 /* FNV-1a, to compare states with what the other side has. */
 static unsigned fnv1a(struct yata_bytes bytes) {
-    uint32_t hash = 0x811c9dc5;
+    uint32_t hash = FNV_START;
     for (size_t i = 0; i < bytes.n; i++) {
-        hash = (hash ^ bytes.p[i]) * 0x01000193;
+        hash = (hash ^ bytes.p[i]) * FNV_FACTOR;
     }
     return hash;
 }
 
-int main(int argc, char **argv) {
-    if (argc != 2) {
-        die("usage: bench_yata HISTORY");
+static void report(struct bench *b) {
+    struct yata_bytes state = {0}, sv = {0};
+    b->doc = doc_new();
+    for (size_t i = 0; i < b->h.n; i++) {
+        check(yata_apply(b->doc, b->h.updates[i].p, b->h.updates[i].n, NULL, NULL));
     }
-    struct history h = history_read(argv[1]);
-    struct yata_doc *doc = doc_new();
-    double apply_ms = apply_all(doc, &h, false);
-    struct yata_doc *relay = doc_new();
-    double relay_ms = apply_all(relay, &h, true);
-    yata_doc_free(relay);
-
-    double start = now_ms();
-    struct yata_bytes state = {0};
-    for (int i = 0; i < ENCODES; i++) {
-        yata_bytes_fini(&state);
-        check(yata_encode_state(doc, NULL, 0, &state));
-    }
-    double encode_ms = (now_ms() - start) / ENCODES;
-    start = now_ms();
-    for (int i = 0; i < ENCODES; i++) {
-        struct yata_bytes sv = {0};
-        check(yata_encode_state_vector(doc, &sv));
-        yata_bytes_fini(&sv);
-    }
-    double state_vector_ms = (now_ms() - start) / ENCODES;
+    check(yata_encode_state(b->doc, NULL, 0, &state));
+    check(yata_encode_state_vector(b->doc, &sv));
     struct yata_stats stats = {0};
-    yata_stats(doc, &stats);
-
-    printf("{\"updates\":%zu,\"apply\":%.3f,\"relay\":%.3f,\"encode\":%.4f,\"stateVector\":%.5f,"
-           "\"loadMerged\":%.3f,\"loadState\":%.3f,\"stateBytes\":%zu,\"stateHash\":%u,\"structs\":"
-           "%zu,"
-           "\"memoryBytes\":%zu}\n",
-           h.n - 1, apply_ms, relay_ms, encode_ms, state_vector_ms, load_ms(h.updates[h.n - 1]),
-           load_ms((struct update){.p = state.p, .n = state.n}), state.n, fnv1a(state),
-           stats.structs, stats.memory_bytes);
+    yata_stats(b->doc, &stats);
+    printf(",\"stateBytes\":%zu,\"stateHash\":%u,\"vectorBytes\":%zu", state.n, fnv1a(state), sv.n);
+    printf(",\"structs\":%zu,\"memory\":%zu", stats.structs, stats.memory_bytes);
+    printf(",\"relay\":%.4f", measure(b, relay) / (double)b->h.n);
+    b->load = b->h.merged;
+    printf(",\"loadMerged\":%.3f", measure(b, load));
+    b->load = (struct yata_slice){.p = state.p, .n = state.n};
+    printf(",\"load\":%.3f", measure(b, load));
+    load(b);
+    yata_stats(b->other, &stats);
+    drop(b);
+    printf(",\"memoryLoaded\":%zu", stats.memory_bytes);
+    printf(",\"encode\":%.3f", measure(b, encode) / ENCODES);
+    printf(",\"difference\":%.3f", measure(b, difference) / ENCODES);
+    printf(",\"vector\":%.4f", measure(b, vector) / VECTORS);
+    printf(",\"merge\":%.3f", measure(b, merge));
     yata_bytes_fini(&state);
-    yata_doc_free(doc);
-    free(h.updates);
-    free(h.bytes);
+    yata_bytes_fini(&sv);
+    yata_doc_free(b->doc);
+}
+
+int main(int argc, char **argv) {
+    bool all = argc < 2 || strcmp(argv[1], "--apply") != 0;
+    if (argc < (all ? 2 : 3)) {
+        die("usage: bench_yata [--apply] HISTORY...");
+    }
+    for (int i = all ? 1 : 2; i < argc; i++) {
+        struct bench b = {.h = history_read(argv[i])};
+        double us = measure(&b, apply) / (double)b.h.n;
+        printf("{\"updates\":%zu,\"apply\":%.4f,\"tail\":%.4f", b.h.n, us, b.tail_us);
+        if (all) {
+            report(&b);
+        }
+        printf("}\n");
+        fflush(stdout);
+        free(b.h.records);
+        free(b.h.bytes);
+    }
     return 0;
 }

@@ -5,8 +5,8 @@ import { gunzipSync } from 'node:zlib'
 import * as Y from 'yjs'
 import { Random } from '../diff/random.ts'
 
-/** Updates in the order of their making, and the text that they must produce. */
-export interface Recorded { updates: Uint8Array[], text: string }
+/** Updates in the order of their making. */
+export interface Recorded { updates: Uint8Array[] }
 
 const words = ['the ', 'of ', 'and ', 'to ', 'shared ', 'document ', 'in ', 'replica ', 'merges ', 'a ',
   'is ', 'every ', 'letter ', 'that ', 'was ', 'typed, ', 'then ', 'deleted.\n']
@@ -38,7 +38,38 @@ export function typing (operations: number, seed = 1): Recorded {
       word = word.slice(1)
     }
   }
-  return { updates, text: text.toString() }
+  return { updates }
+}
+
+/**
+ * A writing session of one author, in the measures of the one that B4 replays: 259,778 keystrokes, 30 %
+ * of them deletions, in runs at places that mostly lie near the last one.
+ */
+export function session (seed = 1, operations = 259778): Recorded {
+  const rnd = new Random(seed)
+  const doc = new Y.Doc()
+  doc.clientID = 1000001
+  const text = doc.getText('text')
+  const updates: Uint8Array[] = []
+  doc.on('update', update => { updates.push(update) })
+  let at = 0
+  let erasing = false
+  let word = ''
+  while (updates.length < operations) {
+    if (rnd.chance(1 / 45)) {
+      at = rnd.chance(0.5) ? text.length : Math.min(text.length, Math.max(0, at + rnd.int(-500, 500)))
+      erasing = rnd.chance(0.2)
+      word = ''
+    }
+    if (at > 0 && (erasing || rnd.chance(0.12))) {
+      text.delete(--at, 1)
+    } else {
+      word = word === '' ? rnd.pick(words) : word
+      text.insert(at++, word[0])
+      word = word.slice(1)
+    }
+  }
+  return { updates }
 }
 
 type Patch = [at: number, deleted: number, inserted: string]
@@ -103,7 +134,7 @@ export function trace (path: string): Recorded {
   if (final !== session.endContent) {
     throw new Error(`${path}: the replay does not end in endContent`)
   }
-  return { updates: made.flat(), text: final }
+  return { updates: made.flat() }
 }
 
 /** Code points to UTF-16 units. */
@@ -122,4 +153,15 @@ export function merged (updates: Uint8Array[]): Uint8Array {
     level = next
   }
   return level[0]
+}
+
+/** As the file that the bench programs read: what a peer has that is 1 % behind, all merged, updates. */
+export function file ({ updates }: Recorded): Uint8Array {
+  const peer = new Y.Doc()
+  updates.slice(0, Math.ceil(updates.length * 0.99)).forEach(update => { Y.applyUpdate(peer, update) })
+  return Buffer.concat([Y.encodeStateVector(peer), merged(updates), ...updates].flatMap(record => {
+    const head = Buffer.alloc(4)
+    head.writeUInt32LE(record.length)
+    return [head, record]
+  }))
 }

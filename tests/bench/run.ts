@@ -1,91 +1,99 @@
-// libyata beside npm yjs on the same history, run alternately in one go; prints medians and ratios.
+// libyata beside native yrs, npm ywasm and npm yjs, in turns in one session; prints medians and ratios.
 //
-//   npx tsx bench/run.ts [--bench PATH] [--operations N] [--runs N] [--trace FILE.json.gz] [--json]
+//   npx tsx bench/run.ts [--runs N] [--n N] [--operations N] [--trace DIR|FILE] [--only RE]
+//                        [--peers yrs,ywasm,yjs] [--curves] [--json]
 //
-// The bench program is built by the release preset (bench_yata). The default history is made here; a
-// trace is a recorded session of josephg/editing-traces. What it does not show: bench_yata.c.
+// bench/yata/run builds the programs and calls this. Histories are made here, from a seed; --trace adds
+// recorded sessions of josephg/editing-traces. What is measured, and what that does not show:
+// bench_yata.c. --curves: what an update costs in documents of growing size, see curves.ts.
 
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { merged, trace, typing } from './histories.ts'
+import { curves } from './curves.ts'
+import { compare, engines, type Measured } from './engines.ts'
+import { file, type Recorded, trace, typing } from './histories.ts'
+import { scenarios } from './scenarios.ts'
+import { block, goals, heading } from './table.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
 const options = parseArgs({
   options: {
     bench: { type: 'string', default: here('../../build/release/bench/yata/bench_yata') },
+    yrs: { type: 'string' },
+    n: { type: 'string', default: '6000' },
     operations: { type: 'string', default: '200000' },
     runs: { type: 'string', default: '5' },
+    seed: { type: 'string', default: '1' },
     trace: { type: 'string' },
+    only: { type: 'string', default: '' },
+    peers: { type: 'string', default: '' },
+    curves: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false }
   }
 }).values
 
-interface Figures {
-  updates: number, apply: number, relay: number, encode: number, stateVector: number
-  loadMerged: number, loadState: number, stateBytes: number, stateHash: number, structs: number, memoryBytes: number
+interface History { name: string, make: () => Recorded, whole: boolean }
+
+function histories (): History[] {
+  const seed = Number(options.seed)
+  const n = Number(options.n)
+  const operations = Number(options.operations)
+  const small = scenarios.map(({ name, make }) =>
+    ({ name: name.replace('N', n.toString()), make: () => make(n, seed), whole: name.startsWith('B4') }))
+  const server = { name: `typing, four writers in turns`, make: () => typing(operations, seed), whole: true }
+  const recorded = (options.trace === undefined
+    ? []
+    : statSync(options.trace).isDirectory()
+      ? readdirSync(options.trace).filter(x => x.endsWith('.json.gz')).sort().map(x => join(options.trace as string, x))
+      : [options.trace])
+    .map(path => ({ name: `trace ${basename(path, '.json.gz')}`, make: () => trace(path), whole: true }))
+  const wanted = new RegExp(options.only)
+  return [...small, server, ...recorded].filter(({ name }) => wanted.test(name))
 }
 
-function median (all: number[]): number {
-  const sorted = all.slice().sort((a, b) => a - b)
-  return sorted[sorted.length >> 1]
-}
-
-function medians (runs: Figures[]): Figures {
-  const keys = Object.keys(runs[0]) as Array<keyof Figures>
-  return Object.fromEntries(keys.map(key => [key, median(runs.map(r => r[key]))])) as unknown as Figures
-}
-
-const recorded = options.trace === undefined
-  ? typing(Number(options.operations))
-  : trace(options.trace)
-const all = merged(recorded.updates)
-const parts = [...recorded.updates, all].flatMap(update => {
-  const head = Buffer.alloc(4)
-  head.writeUInt32LE(update.length)
-  return [head, update]
-})
-const dir = mkdtempSync(join(tmpdir(), 'bench-yata-'))
-const file = join(dir, 'history')
-writeFileSync(file, Buffer.concat(parts))
-console.log(`${recorded.updates.length} updates, merged ${all.length} bytes, text of ${recorded.text.length} units`)
-
-const yata: Figures[] = []
-const yjs: Figures[] = []
-for (let run = 0; run < Number(options.runs); run++) {
-  yata.push(JSON.parse(execFileSync(options.bench, [file], { encoding: 'utf8' })) as Figures)
-  yjs.push(JSON.parse(execFileSync(process.execPath,
-    [...process.execArgv, '--expose-gc', here('yjs.ts'), file], { encoding: 'utf8' })) as Figures)
-}
-rmSync(dir, { recursive: true })
-
-const a = medians(yata)
-const b = medians(yjs)
-if (a.stateHash !== b.stateHash) {
-  throw new Error(`the states differ: ${a.stateBytes} and ${b.stateBytes} bytes`)
-}
-const rows: Array<[string, number, number, number]> = [
-  ['apply one update, µs', a.apply * 1000 / a.updates, b.apply * 1000 / b.updates, 3],
-  ['apply and hand out its update, µs', a.relay * 1000 / a.updates, b.relay * 1000 / b.updates, 3],
-  ['load of all updates merged, ms', a.loadMerged, b.loadMerged, 2],
-  ['load of the state, ms', a.loadState, b.loadState, 3],
-  ['encode the state, ms', a.encode, b.encode, 3],
-  ['state vector, µs', a.stateVector * 1000, b.stateVector * 1000, 3],
-  ['memory, bytes', a.memoryBytes, b.memoryBytes, 0],
-  ['structs', a.structs, b.structs, 0],
-  ['memory per struct, bytes', a.memoryBytes / a.structs, b.memoryBytes / b.structs, 1]
-]
-if (options.json) {
-  console.log(JSON.stringify({ history: options.trace ?? `typing ${options.operations}`, yata: a, yjs: b }))
-} else {
-  console.log(`${'median of ' + options.runs + ' runs'}`.padEnd(36), 'libyata'.padStart(14), 'npm yjs'.padStart(14), 'yjs/yata'.padStart(10))
-  for (const [name, ours, theirs, digits] of rows) {
-    console.log(name.padEnd(36), ours.toFixed(digits).padStart(14), theirs.toFixed(digits).padStart(14),
-      (theirs / ours).toFixed(2).padStart(10))
+/** All must have come to the same: the same bytes as npm yjs, as many entries and clocks as the others. */
+function check (title: string, measured: Map<string, Measured>): void {
+  const yata = measured.get('yata') as Measured
+  const yjs = measured.get('yjs')
+  if (yjs !== undefined && yjs.stateHash !== yata.stateHash) {
+    throw new Error(`${title}: libyata and yjs have different states`)
   }
-  console.log(`libyata applies ${(a.updates / a.apply * 1000).toFixed(0)} updates per second`)
+  measured.forEach(({ vectorBytes }, name) => {
+    if (vectorBytes !== yata.vectorBytes) {
+      throw new Error(`${title}: libyata and ${name} have different state vectors`)
+    }
+  })
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'bench-yata-'))
+try {
+  const all = engines(options.bench, options.yrs, options.peers === '' ? [] : options.peers.split(','))
+  if (options.curves) {
+    curves(dir, all, Number(options.runs))
+  } else {
+    const measuredOn = histories().map(({ name, make, whole }, i) => {
+      const path = join(dir, i.toString())
+      writeFileSync(path, file(make()))
+      return { name, whole, path }
+    })
+    const figures = compare(all, measuredOn.map(({ path }) => path), Number(options.runs))
+    const of = (i: number): Map<string, Measured> =>
+      new Map([...figures].map(([name, measured]) => [name, measured[i]]))
+    measuredOn.forEach(({ name }, i) => { check(name, of(i)) })
+    console.log(`medians of ${options.runs} runs, processor time`)
+    console.log(heading(all.map(({ name }) => name)))
+    measuredOn.forEach(({ name, whole }, i) => {
+      console.log(options.json ? JSON.stringify({ name, ...Object.fromEntries(of(i)) }) : block(name, of(i), whole).join('\n'))
+    })
+    const aims = measuredOn.findIndex(({ name }) => name.startsWith('typing'))
+    if (aims >= 0) {
+      console.log(['goals, on the history of four writers:', ...goals(of(aims))].join('\n'))
+    }
+  }
+} finally {
+  rmSync(dir, { recursive: true })
 }
