@@ -190,6 +190,9 @@ void yata_delta_fini(struct yata_delta *);
 
 /* ---- as JSON and XML text ------------------------------------------------------------------- */
 
+/* Attributes are repeated with each run that has them, so what comes out can be far larger than the
+ * document: mind that where its writers are not trusted. */
+
 /* What JSON.stringify makes of type.toJSON(). `as` says what a root type is; a nested type knows.
  * YATA_MALFORMED for a kind that there is not. */
 enum yata_status yata_type_to_json(const struct yata_doc *, struct yata_type,

@@ -5,6 +5,7 @@
 /* What was told, in words. */
 struct told {
     char text[4096];
+    bool list; /* lists are told as such, not as text */
     size_t calls;
     bool lost;
     enum yata_status status; /* the first that was not YATA_OK */
@@ -40,7 +41,7 @@ static void say_delta(struct told *told, const struct yata_doc *doc, struct yata
     struct yata_ops ops;
     struct yata_op op;
     bool more = true;
-    enum yata_status status = yata_ops_begin(doc, type, true, &ops);
+    enum yata_status status = yata_ops_begin(doc, type, !told->list, &ops);
     while (status == YATA_OK) {
         status = yata_ops_next(&ops, &op, &more);
         if (status != YATA_OK || !more) {
@@ -160,11 +161,45 @@ static void formats_are_told_as_attributes(void **state) {
     yata_doc_free(doc);
 }
 
+/* The second value is in one struct with the two that were there. */
+static void arrays_are_told_as_elements(void **state) {
+    (void)state;
+    struct told told;
+    struct yata_doc *doc = observed(&told);
+    told.list = true;
+    apply_hex(doc, "0101010008010161027d017d0200");
+    assert_string_equal(told.text, "a: [insert 1] [insert 2]; ");
+    told.text[0] = 0;
+    apply_hex(doc, "01010102880101017d0300");
+    assert_string_equal(told.text, "a: [retain 2] [insert 3]; ");
+    told.text[0] = 0;
+    apply_hex(doc, "000101010001");
+    assert_string_equal(told.text, "a: [delete 1]; ");
+    yata_doc_free(doc);
+}
+
+/* "d" came before "b" and "c", which come into the hole that it left. */
+static void what_fills_a_hole_is_told_as_new(void **state) {
+    (void)state;
+    struct told told;
+    struct yata_doc *doc = observed(&told);
+    apply_hex(doc, "0101010004010174016100");
+    apply_hex(doc, "01010103840100016400");
+    told.text[0] = 0;
+    apply_hex(doc, "01010101440100016200");
+    assert_string_equal(told.text, "t: [insert \"b\"]; ");
+    told.text[0] = 0;
+    apply_hex(doc, "01010102c401010100016300");
+    assert_string_equal(told.text, "t: [retain 1] [insert \"c\"]; ");
+    yata_doc_free(doc);
+}
+
 /* ---- no memory ------------------------------------------------------------------------------ */
 
 struct failing {
     size_t left, blocks;
     bool failed;
+    bool for_good; /* not only once */
 };
 
 static void *failing_realloc(void *ctx, void *p, size_t n) {
@@ -174,7 +209,7 @@ static void *failing_realloc(void *ctx, void *p, size_t n) {
         free(p);
         return NULL;
     }
-    if (f->left > 0 && --f->left == 0) {
+    if ((f->failed && f->for_good) || (f->left > 0 && --f->left == 0)) {
         f->failed = true;
         return NULL;
     }
@@ -184,7 +219,7 @@ static void *failing_realloc(void *ctx, void *p, size_t n) {
 }
 
 /* Tells of the formats with one failure; false when there were fewer allocations. */
-static bool tell(size_t fail_at, const char *expected) {
+static bool tell(size_t fail_at, bool for_good, const char *expected, bool *ret_lost) {
     struct failing f = {0};
     struct yata_options options = {.realloc_fn = failing_realloc, .alloc_ctx = &f};
     struct yata_doc *doc = yata_doc_new(&options);
@@ -194,11 +229,13 @@ static bool tell(size_t fail_at, const char *expected) {
     apply_hex(doc, "01020200c60100010104626f6c640474727565c60101010204626f6c64046e756c6c00");
     told = (struct told){0};
     f.left = fail_at;
+    f.for_good = for_good;
     struct test_bytes u = from_hex("01020300c60200010104626f6c64053139383435c60101020104626f6c64"
                                    "04747275650101010001");
     if (yata_apply(doc, u.p, u.n, NULL, NULL) == YATA_NOMEM) {
         assert_int_equal(told.calls, 0);
         f.left = 0;
+        f.for_good = false;
         assert_int_equal(yata_apply(doc, u.p, u.n, NULL, NULL), YATA_OK);
     }
     assert_int_equal(told.calls, 1);
@@ -209,7 +246,7 @@ static bool tell(size_t fail_at, const char *expected) {
         assert_true(told.lost || told.status == YATA_NOMEM);
     }
     bool failed = f.failed;
-    f.left = 0;
+    *ret_lost |= told.lost;
     yata_doc_free(doc);
     assert_int_equal(f.blocks, 0);
     return failed;
@@ -218,11 +255,15 @@ static bool tell(size_t fail_at, const char *expected) {
 static void when_memory_is_out_it_says_so(void **state) {
     (void)state;
     static const char expected[] = "t: [delete 1] [retain 1 bold=19845]; ";
-    size_t n = 1;
-    while (tell(n, expected)) {
-        n++;
+    bool lost = false;
+    for (int for_good = 0; for_good < 2; for_good++) {
+        size_t n = 1;
+        while (tell(n, for_good != 0, expected, &lost)) {
+            n++;
+        }
+        assert_true(n > 5);
     }
-    assert_true(n > 5);
+    assert_true(lost);
 }
 
 int main(void) {
@@ -231,6 +272,8 @@ int main(void) {
         cmocka_unit_test(a_transaction_is_told_once),
         cmocka_unit_test(keys_are_told_with_what_they_had),
         cmocka_unit_test(formats_are_told_as_attributes),
+        cmocka_unit_test(arrays_are_told_as_elements),
+        cmocka_unit_test(what_fills_a_hole_is_told_as_new),
         cmocka_unit_test(when_memory_is_out_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,53 @@ static void a_whole_document_is_json_with_its_kinds_told_or_guessed(void **state
     yata_doc_free(doc);
 }
 
+/* Made by yjs 13.6: an element with attributes of every kind, text in it with formats of every
+ * kind, an embed, an element in the text. */
+static const char *const markup =
+    "011c01000701017803015028000100036b3030017b7ff800000000000028000100036b3031017c7f800000280001"
+    "00036b3032017cff80000028000100036b3033017d4028000100036b3034017b444b1ae4d6e2ef5028000100036b"
+    "30350175037d0175037e7701787f760028000100036b303601760101617d0123000100036b303702010228000100"
+    "036b30380175017a0000008ceb1f0ad228000100036b3039017e28000100036b3130017f28000100036b31310178"
+    "28000100036b3132017b3fb999999999999a27000100036b3230020400010e066e657374656427000100036b3231"
+    "0129000100036b3232016776000700010006060001170169072278f09f988022860118017a0b5b747275652c6e75"
+    "6c6c5d860119016e013584011a02616286011c0169046e756c6c86011d017a046e756c6c86011e016e046e756c6c"
+    "85011f077b2265223a317d87012003015100";
+
+static void markup_has_what_javascript_makes_of_values(void **state) {
+    (void)state;
+    struct yata_doc *doc = yata_doc_new(NULL);
+    apply_hex(doc, markup);
+    struct yata_bytes text = {0};
+    assert_int_equal(yata_type_to_string(doc, root(doc, "x"), YATA_XML_FRAGMENT, &text), YATA_OK);
+    assert_text(&text,
+                "<p k00=\"NaN\" k01=\"Infinity\" k02=\"-Infinity\" k03=\"0\" k04=\"1e+21\" "
+                "k05=\"1,,x,,[object Object]\" k06=\"[object Object]\" k07=\"1,2\" "
+                "k08=\"605240101586\" k09=\"null\" k10=\"undefined\" k11=\"true\" k12=\"0.1\" "
+                "k20=\"nested\" k21=\"[object Object]\" k22=\"[object Object]\">"
+                "<i 0=\"x\" 1=\"\xef\xbf\xbd\" 2=\"\xef\xbf\xbd\"><n><z 0=\"true\" 1=\"null\">ab"
+                "</z></n></i>[object Object]<q></q></p>");
+    struct yata_type p;
+    struct yata_value v;
+    struct yata_slice key;
+    struct yata_map map;
+    assert_int_equal(yata_xml_first(doc, root(doc, "x"), &p), YATA_OK);
+    assert_int_equal(yata_map_begin(doc, p, &map), YATA_OK);
+    static const enum yata_value_kind kinds[] = {
+        YATA_VALUE_NUMBER, YATA_VALUE_NUMBER, YATA_VALUE_NUMBER,    YATA_VALUE_NUMBER,
+        YATA_VALUE_NUMBER, YATA_VALUE_ANY,    YATA_VALUE_ANY,       YATA_VALUE_BYTES,
+        YATA_VALUE_ANY,    YATA_VALUE_NULL,   YATA_VALUE_UNDEFINED, YATA_VALUE_BOOL,
+        YATA_VALUE_NUMBER, YATA_VALUE_TYPE,   YATA_VALUE_TYPE,      YATA_VALUE_SUBDOC,
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        assert_true(yata_map_next(&map, &key, &v));
+        assert_int_equal(v.kind, kinds[i]);
+        assert_int_equal(yata_value_to_json(doc, &v, &text), YATA_OK);
+        yata_bytes_fini(&text);
+    }
+    assert_false(yata_map_next(&map, &key, &v));
+    yata_doc_free(doc);
+}
+
 /* ---- cursors -------------------------------------------------------------------------------- */
 
 static void values_come_out_as_what_they_are(void **state) {
@@ -266,6 +313,73 @@ static void what_was_deleted_is_gone(void **state) {
     yata_doc_free(doc);
 }
 
+/* Whatever is asked of a type that is gone, the answer is that. */
+static void nothing_is_told_of_what_is_gone(void **state) {
+    (void)state;
+    struct yata_doc *doc = yata_doc_new(NULL);
+    apply_hex(doc, all);
+    struct yata_type none = {0}, type, other;
+    struct yata_value v = {.kind = YATA_VALUE_TYPE};
+    struct yata_bytes bytes = {0};
+    struct yata_list list;
+    struct yata_map map;
+    struct yata_delta delta;
+    struct yata_ops ops;
+    struct yata_place place;
+    struct yata_position position;
+    struct yata_slice name;
+    enum yata_type_kind kind;
+    uint64_t n;
+    assert_int_equal(yata_map_get(doc, root(doc, "m"), "2", 1, &v), YATA_OK);
+    apply_hex(doc, "000101011801");
+    const struct yata_type gone[] = {none, v.type, {.at = 1000}};
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+        type = gone[i];
+        assert_int_equal(yata_type_kind_of(doc, type, &kind), YATA_GONE);
+        assert_int_equal(yata_root_name(doc, type, &name), YATA_GONE);
+        assert_int_equal(yata_root_guess(doc, type, &kind), YATA_GONE);
+        assert_int_equal(yata_type_parent(doc, type, &other), YATA_GONE);
+        assert_int_equal(yata_type_place(doc, type, &place), YATA_GONE);
+        assert_int_equal(yata_xml_name(doc, type, &name), YATA_GONE);
+        assert_int_equal(yata_xml_first(doc, type, &other), YATA_GONE);
+        assert_int_equal(yata_xml_next(doc, type, &other), YATA_GONE);
+        assert_int_equal(yata_xml_previous(doc, type, &other), YATA_GONE);
+        assert_int_equal(yata_length(doc, type, &n), YATA_GONE);
+        assert_int_equal(yata_list_begin(doc, type, 0, &list), YATA_GONE);
+        assert_int_equal(yata_list_get(doc, type, 0, &v), YATA_GONE);
+        assert_int_equal(yata_map_begin(doc, type, &map), YATA_GONE);
+        assert_int_equal(yata_map_get(doc, type, "k", 1, &v), YATA_GONE);
+        assert_int_equal(yata_map_size(doc, type, &n), YATA_GONE);
+        assert_int_equal(yata_text_string(doc, type, &bytes), YATA_GONE);
+        assert_int_equal(yata_delta_begin(doc, type, &delta), YATA_GONE);
+        assert_int_equal(yata_text_to_delta_json(doc, type, &bytes), YATA_GONE);
+        assert_int_equal(yata_type_to_json(doc, type, YATA_TEXT, &bytes), YATA_GONE);
+        assert_int_equal(yata_position_at(doc, type, 0, 0, &position), YATA_GONE);
+        assert_int_equal(yata_ops_begin(doc, type, true, &ops), YATA_GONE);
+        v = (struct yata_value){.kind = YATA_VALUE_TYPE, .type = type};
+        assert_int_equal(yata_value_to_json(doc, &v, &bytes), YATA_GONE);
+    }
+    yata_doc_free(doc);
+}
+
+static void a_nested_type_needs_no_guess(void **state) {
+    (void)state;
+    struct yata_doc *doc = yata_doc_new(NULL);
+    apply_hex(doc, all);
+    struct yata_type p;
+    enum yata_type_kind kind;
+    assert_int_equal(yata_xml_first(doc, root(doc, "x"), &p), YATA_OK);
+    assert_int_equal(yata_root_guess(doc, p, &kind), YATA_OK);
+    assert_int_equal(kind, YATA_XML_ELEMENT);
+    assert_int_equal(yata_root_guess(doc, root(doc, "new"), &kind), YATA_OK);
+    assert_int_equal(kind, YATA_MAP);
+    apply_hex(doc, "0101020004010164"
+                   "01610102010001"); /* only what was deleted is left */
+    assert_int_equal(yata_root_guess(doc, root(doc, "d"), &kind), YATA_OK);
+    assert_int_equal(kind, YATA_ARRAY);
+    yata_doc_free(doc);
+}
+
 /* ---- bounds --------------------------------------------------------------------------------- */
 
 #define DEEP 100000
@@ -325,11 +439,18 @@ static void *failing_realloc(void *ctx, void *p, size_t n) {
 /* Whatever allocation fails while JSON is written, it is said, or did not matter; nothing leaks. */
 static void json_may_run_out_of_memory(void **state) {
     (void)state;
-    static const char *const names[] = {"t", "a", "m", "x"};
-    static const enum yata_type_kind kinds[] = {YATA_TEXT, YATA_ARRAY, YATA_MAP, YATA_XML_ELEMENT};
+    static const char *const names[] = {"t", "a", "m", "x", "x"};
+    static const enum yata_type_kind kinds[] = {YATA_TEXT, YATA_ARRAY, YATA_MAP, YATA_XML_ELEMENT,
+                                                YATA_XML_FRAGMENT};
     struct yata_doc *doc = yata_doc_new(NULL);
     apply_hex(doc, all);
-    for (size_t i = 0; i < 4; i++) {
+    struct yata_doc *other = yata_doc_new(NULL);
+    apply_hex(other, markup);
+    for (size_t i = 0; i < 5; i++) {
+        if (i == 4) {
+            yata_doc_free(doc);
+            doc = other;
+        }
         struct yata_bytes expected = {0};
         bool failed = true;
         assert_int_equal(yata_type_to_json(doc, root(doc, names[i]), kinds[i], &expected), YATA_OK);
@@ -426,6 +547,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_is_json_as_yjs_writes_it),
         cmocka_unit_test(a_whole_document_is_json_with_its_kinds_told_or_guessed),
+        cmocka_unit_test(markup_has_what_javascript_makes_of_values),
         cmocka_unit_test(values_come_out_as_what_they_are),
         cmocka_unit_test(nested_values_are_walked),
         cmocka_unit_test(json_becomes_any_to_be_walked),
@@ -433,6 +555,8 @@ int main(void) {
         cmocka_unit_test(types_know_where_they_are),
         cmocka_unit_test(roots_and_subdocuments_are_listed),
         cmocka_unit_test(what_was_deleted_is_gone),
+        cmocka_unit_test(nothing_is_told_of_what_is_gone),
+        cmocka_unit_test(a_nested_type_needs_no_guess),
         cmocka_unit_test(types_nest_without_recursion),
         cmocka_unit_test(json_may_run_out_of_memory),
         cmocka_unit_test(many_attributes_may_run_out_of_memory),
