@@ -22,6 +22,7 @@ struct auth {
     uint64_t close_ms;    /* REFUSED: when to close */
     const char *reason;   /* REFUSED: static */
     uint64_t revocations; /* of access_revocations, when last looked at */
+    bool noted;           /* UNKNOWN: the audit has a line about the missing token */
     char address[BUCKET_ADDRESS_BYTES];
     size_t address_bytes;
 };

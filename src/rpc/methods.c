@@ -193,7 +193,10 @@ static void enter(struct session *s, uint32_t req, const struct intent *in) {
     }
     bool judged = INTENT_HAS(in, TOKEN) && session_rpc(s)->access;
     if (!judged && !session_auth(s)->who) {
-        session_audit(s, AUDIT_REFUSED, in->room_id, ROLE_NONE, NULL, "no token");
+        if (!session_auth(s)->noted) { /* once: who has nothing to lose would fill the disk */
+            session_auth(s)->noted = true;
+            session_audit(s, AUDIT_REFUSED, in->room_id, ROLE_NONE, NULL, "no token");
+        }
         session_refuse(s, req, ERR_UNAUTH,
                        "no token: give one in subscribe, as ?token= or as Authorization: Bearer");
         return;

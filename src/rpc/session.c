@@ -245,13 +245,13 @@ static void log_answer(const struct session *s, const struct request *q, const s
     if (r->err == ERR_OK) {
         log_debug("REQUEST", log_str("method", slice_str(op_name(q->op))),
                   log_str("roomId", frame_slice(q->room)), log_u64("seq", q->seq),
-                  log_text("userId", session_user(s)),
+                  log_text("userId", session_user(s)), log_text("sessionId", session_id(s)),
                   log_u64("connectionId", conn_get_id(s->conn)), took,
                   log_str("result", slice_str("ok")));
     } else {
         log_limited(LOG_INFO, "REFUSED", log_str("method", slice_str(op_name(q->op))),
                     log_str("roomId", frame_slice(q->room)), log_u64("seq", q->seq),
-                    log_text("userId", session_user(s)),
+                    log_text("userId", session_user(s)), log_text("sessionId", session_id(s)),
                     log_u64("connectionId", conn_get_id(s->conn)), took, log_err("errCode", r->err),
                     log_str("result", slice_str(r->detail ? r->detail : "")));
     }
