@@ -31,19 +31,29 @@ async function same (yata: YataDoc, doc: Y.Doc): Promise<void> {
   assert.equal(hex(await yata.snapshot()), hex(Y.encodeSnapshot(Y.snapshot(doc))), 'snapshot')
 }
 
-/** Applies the updates to yjs and to libyata; they must agree after each that leaves nothing waiting. */
+/**
+ * Applies the updates to yjs and to libyata, as they are and as V2; they must agree after each that
+ * leaves nothing waiting.
+ */
 async function both (updates: Uint8Array[], gc = true): Promise<Y.Doc> {
   const doc = plainDoc({ gc })
   const yata = driver.doc({ noGc: !gc })
+  const [second, secondDoc] = [driver.doc({ noGc: !gc }), plainDoc({ gc })]
   for (const u of updates) {
+    const v2 = await driver.convertUpdate(1, 2, u)
     Y.applyUpdate(doc, u)
+    Y.applyUpdateV2(secondDoc, v2)
     await yata.apply(u)
+    await second.applyAs(2, v2)
     assert.equal((await yata.stats()).pendingBytes > 0, isPending(doc), `pending after ${hex(u)}`)
     if (!isPending(doc)) {
       await same(yata, doc)
+      assert.equal(hex(await second.encodeState()), hex(Y.encodeStateAsUpdate(secondDoc)), 'state, told in V2')
+      assert.equal(hex(await yata.encodeStateAs(2)), hex(Y.encodeStateAsUpdateV2(doc)), 'state as V2')
     }
   }
   yata.free()
+  second.free()
   return doc
 }
 
@@ -314,6 +324,38 @@ test('trap 11: a chain of many collected predecessors', async () => {
   await both([rivals[1], rivals[0], base])
   await both([base, of(11, 0, { ...any(['old base'], { origin: [7, 3] }), bits: 0x20 })])
   await both([base, of(11, 0, any(['no base'], inMap))])
+})
+
+test('trap 11: a map with a long history of many clients of 53 bits, in every portion and order', async () => {
+  for (let seed = 1; seed <= 4; seed++) {
+    const rnd = new Random(seed)
+    const log: Uint8Array[] = []
+    const clients = Array.from({ length: 30 }, () => plainDoc({ clientID: rnd.uint32() * 2097151 + rnd.int(0, 2097150) }))
+    for (const doc of clients) {
+      doc.on('update', (u, origin) => { if (origin !== 'in') { log.push(u) } })
+    }
+    for (let i = 0; i < 150; i++) {
+      const doc = rnd.pick(clients)
+      if (rnd.chance(0.6)) { // what has been heard is a part of what was said
+        rnd.shuffled(log).slice(0, rnd.int(1, 20)).forEach(u => { Y.applyUpdate(doc, u, 'in') })
+      }
+      const map = doc.getMap<unknown>('map')
+      const key = rnd.pick(['a', 'b', 'c'])
+      rnd.weighted<() => void>([
+        [6, () => { map.set(key, i) }],
+        [2, () => { map.delete(key) }],
+        [2, () => { map.set(key, new Y.Map([['in', i]])) }],
+        [2, () => { const m = map.get(key); if (m instanceof Y.Map) { m.set('in', -i) } }]
+      ])()
+    }
+    const states = new Set<string>()
+    for (let order = 0; order < 3; order++) {
+      const updates = rnd.shuffled(log)
+      const doc = await both(order === 0 ? log : order === 1 ? updates : [Y.mergeUpdates(updates)])
+      states.add(JSON.stringify(Object.entries(doc.getMap('map').toJSON()).sort(([a], [b]) => a < b ? -1 : 1)))
+    }
+    assert.equal(states.size, 1)
+  }
 })
 
 test('trap 12: blocks of length zero are dropped, what follows them is not', async () => {
