@@ -1,5 +1,6 @@
-/* yata_read.c: everything is read of a document that is built from updates. The input is a list of
- * updates in turns of V1 and V2, each after its length in two bytes. */
+/* yata_read.c: everything is read of a document that is built from updates, and an observer asks
+ * for all that they change. The input is a list of updates in turns of V1 and V2, each after its
+ * length in two bytes. */
 #include <stdlib.h>
 
 #include "yata.h"
@@ -52,8 +53,40 @@ static void read_elements(const struct yata_doc *doc, struct yata_type type) {
     }
 }
 
+/* A delta, of text or of elements. */
+static void read_delta(const struct yata_doc *doc, struct yata_type type, bool text) {
+    struct yata_ops ops;
+    struct yata_op op;
+    struct yata_slice key;
+    struct yata_value value;
+    bool more = true;
+    if (yata_ops_begin(doc, type, text, &ops) != YATA_OK) {
+        abort();
+    }
+    while (yata_ops_next(&ops, &op, &more) == YATA_OK && more) {
+        for (size_t at = 0; yata_ops_attribute(&ops, &at, &key, &value);) {
+        }
+    }
+    yata_ops_fini(&ops);
+}
+
+static void observe(void *ctx, const struct yata_doc *doc, struct yata_changes *changes) {
+    struct yata_change change;
+    struct yata_key_change key;
+    (void)ctx;
+    while (yata_changes_next(changes, &change)) {
+        if (change.list) {
+            read_delta(doc, change.type, true);
+            read_delta(doc, change.type, false);
+        }
+        while (yata_changes_next_key(changes, &key)) {
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct yata_doc *doc = yata_doc_new(NULL);
+    yata_observe(doc, observe, NULL);
     for (int format = YATA_V1; size >= 2; format ^= YATA_V1 ^ YATA_V2) {
         size_t n = (size_t)data[0] << 8 | data[1];
         data += 2;
