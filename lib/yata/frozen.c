@@ -1,10 +1,11 @@
 /* frozen.c: a document of which nobody wants anything at the moment.
  *
- * Most documents of a server are idle most of the time, and as bytes they take a quarter of the
- * memory. A frozen document is its own encoded state, and its clients: what peers ask when they
- * connect and have everything already (state vector, difference) is answered from that, as is a
- * wish for all of it. For anything else the document thaws: the bytes are applied to a new one, and
- * that takes the place of the old one at the end, so that when memory is out nothing has happened.
+ * Most documents of a server are idle most of the time, and as bytes they take a third or a quarter
+ * of the memory. A frozen document is its own encoded state, and its clients: what peers ask when
+ * they connect and have everything already (state vector, difference) is answered from that, as is
+ * a wish for all of it. For anything else the document thaws: the bytes are applied to a new one,
+ * and that takes the place of the old one at the end, so that when memory is out nothing has
+ * happened.
  *
  * Clients keep their slots, by which the names of nested types know them; see shared.c.
  */

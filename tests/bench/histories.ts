@@ -56,12 +56,12 @@ export function session (seed = 1, operations = 259778): Recorded {
   let erasing = false
   let word = ''
   while (updates.length < operations) {
-    if (rnd.chance(1 / 45)) {
+    if (rnd.chance(1 / 120)) {
       at = rnd.chance(0.5) ? text.length : Math.min(text.length, Math.max(0, at + rnd.int(-500, 500)))
-      erasing = rnd.chance(0.2)
+      erasing = rnd.chance(0.22)
       word = ''
     }
-    if (at > 0 && (erasing || rnd.chance(0.12))) {
+    if (at > 0 && (erasing || rnd.chance(0.1))) {
       text.delete(--at, 1)
     } else {
       word = word === '' ? rnd.pick(words) : word

@@ -10,11 +10,16 @@ const scaled = (key: keyof Figures, factor: number) => (f: Measured): number | u
   return x === undefined ? undefined : x * factor
 }
 
+/** A heap that did not grow where it was looked at says nothing. */
+function memory (bytes: number | undefined, by: number): number | undefined {
+  return bytes === undefined || bytes <= 0 ? undefined : bytes / by
+}
+
 const short: Row[] = [
   { label: 'apply one update, µs', value: scaled('apply', 1), digits: 3 },
   { label: 'load the state, ms', value: scaled('load', 1e-3), digits: 4 },
   { label: 'encode the state, ms', value: scaled('encode', 1e-3), digits: 4 },
-  { label: 'memory, kB', value: scaled('memory', 1e-3), digits: 1 }
+  { label: 'memory, kB', value: f => memory(f.memory, 1000), digits: 1 }
 ]
 
 const long: Row[] = [
@@ -33,12 +38,12 @@ const long: Row[] = [
   { label: 'merge 1,000 updates, ms', value: scaled('merge', 1e-3), digits: 3 },
   {
     label: 'memory, bytes per struct',
-    value: (f, structs) => f.memory === undefined ? undefined : f.memory / structs,
+    value: (f, structs) => memory(f.memory, structs),
     digits: 1
   },
   {
     label: 'memory when loaded, per struct',
-    value: (f, structs) => f.memoryLoaded === undefined ? undefined : f.memoryLoaded / structs,
+    value: (f, structs) => memory(f.memoryLoaded, structs),
     digits: 1
   }
 ]
