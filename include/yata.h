@@ -163,8 +163,8 @@ enum yata_status yata_is_known_as(const struct yata_doc *, enum yata_format, con
                                   size_t n, bool *ret_known, struct yata_error *ret_error);
 
 /* Opens a transaction: the updates applied until yata_commit are one. Garbage collection and
- * merging of structs wait for the commit, so do not read or encode in between. Transactions do not
- * nest. */
+ * merging of structs wait for the commit, so do not encode in between; reading is fine.
+ * Transactions do not nest. */
 void yata_begin(struct yata_doc *);
 /* Closes the transaction and hands out one update (V1) that takes a document from the state at
  * yata_begin to the state now, or zero bytes if nothing changed: what yjs emits as its `update`
