@@ -434,7 +434,7 @@ class Subject implements Receiver {
 }
 
 /** A yjs document fed by libyata must be as the other: bytes, and what a reader sees. */
-export function sameDocs (fed: Y.Doc, doc: Y.Doc, what: string, fail: Fail): void {
+function sameDocs (fed: Y.Doc, doc: Y.Doc, what: string, fail: Fail): void {
   const state = Y.encodeStateAsUpdate(fed)
   const expected = Y.encodeStateAsUpdate(doc)
   if (Buffer.compare(state, expected) !== 0) {

@@ -13,14 +13,24 @@
 import * as Y from 'yjs'
 import type { Driver, Format, YataDoc } from './driver.ts'
 import { deleteParent, edit } from './edits.ts'
-import { cutsLess, explain, hex, Mismatch, plainDoc, sameButRuns, sameDocs } from './history.ts'
+import { cutsLess, explain, hex, isPending, Mismatch, plainDoc, sameButRuns } from './history.ts'
 import { mix, Random } from './random.ts'
 
 interface Telling { fail: (what: string, expected: string, got: string) => never, trace: string[] }
 
-/** Whether two states say the same: yjs joins runs of collected structs, and cuts pairs, by order of arrival. */
+/** The state as a yjs document writes it that got it in one piece: joined as far as can be. */
+function joined (state: Uint8Array): Uint8Array {
+  const doc = plainDoc({ gc: false })
+  Y.applyUpdate(doc, state)
+  const again = Y.encodeStateAsUpdate(doc)
+  doc.destroy()
+  return again
+}
+
+/** Whether two states say the same: what yjs joins, and which pairs it cuts, goes by order of arrival. */
 function sameStates (a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0 || sameButRuns(a, b) || cutsLess(a, b) || cutsLess(b, a)
+  return [[a, b], [joined(a), joined(b)]].some(([x, y]) =>
+    Buffer.compare(x, y) === 0 || sameButRuns(x, y) || cutsLess(x, y) || cutsLess(y, x))
 }
 
 function compare (t: Telling, what: string, expected: Uint8Array, got: Uint8Array): void {
@@ -99,7 +109,9 @@ async function check (t: Telling, driver: Driver, doc: YataDoc, held: Uint8Array
     Y.applyUpdate(fresh, u)
     await copy.apply(u)
   }
-  sameDocs(fresh, full, 'yjs with a state that has holes, and the rest', t.fail)
+  if (!isPending(fresh)) { // yjs may forget to look again at what waits
+    compare(t, 'yjs with a state that has holes, and the rest', Y.encodeStateAsUpdate(full), Y.encodeStateAsUpdate(fresh))
+  }
   compare(t, 'libyata with the same', Y.encodeStateAsUpdate(full), await copy.encodeState())
   copy.free()
 }
@@ -132,7 +144,7 @@ async function tell (seed: number, driver: Driver, t: Telling): Promise<void> {
   const [doc, listener] = [driver.doc({ holes: true, noGc: !gc }), driver.doc({ holes: true, noGc: !gc })]
   const full = plainDoc({ gc })
   const order = rnd.chance(0.5) ? rnd.shuffled(log) : log.slice()
-  order.forEach(u => { Y.applyUpdate(full, u) })
+  log.forEach(u => { Y.applyUpdate(full, u) }) // in order: nothing waits
   const held: Uint8Array[] = []
   let left = order
   while (left.length > 0) {
