@@ -26,7 +26,7 @@ extern "C" {
 /* The changes of one transaction; only for the time of a call. */
 struct yata_changes;
 
-typedef void (yata_observer)(void *ctx, const struct yata_doc *, struct yata_changes *);
+typedef void(yata_observer)(void *ctx, const struct yata_doc *, struct yata_changes *);
 
 /* Who is told from now on; there is one at a time, NULL for nobody. */
 void yata_observe(struct yata_doc *, yata_observer *, void *ctx);
