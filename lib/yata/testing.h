@@ -1,4 +1,4 @@
-/* testing.h: bytes as hex, for the unit tests of this folder. */
+/* testing.h: bytes as hex and an allocator that fails, for the unit tests of this folder. */
 #ifndef YATA_TESTING_H
 #define YATA_TESTING_H
 
@@ -72,6 +72,32 @@ static inline void assert_difference(struct yata_doc *doc, const char *vector, c
     struct test_bytes v = from_hex(vector);
     assert_int_equal(yata_encode_state(doc, v.p, v.n, &difference), YATA_OK);
     assert_hex(&difference, hex);
+}
+
+/* An allocator that fails once, for the tests that let each allocation fail in turn. Nothing fails
+ * while `left` is 0; otherwise the allocation that takes it from 1 to 0 does, and all after it when
+ * `for_good`. `blocks`: how many are out. */
+struct failing {
+    size_t left;
+    size_t blocks;
+    bool failed;
+    bool for_good;
+};
+
+static inline void *failing_realloc(void *ctx, void *p, size_t n) {
+    struct failing *f = ctx;
+    if (n == 0) {
+        f->blocks -= p != NULL;
+        free(p);
+        return NULL;
+    }
+    if ((f->failed && f->for_good) || (f->left > 0 && --f->left == 0)) {
+        f->failed = true;
+        return NULL;
+    }
+    void *q = realloc(p, n);
+    f->blocks += q && !p;
+    return q;
 }
 
 #endif

@@ -2,29 +2,6 @@
  * between, and the document goes on as if nothing had been. */
 #include "testing.h"
 
-/* Nothing fails while `left` is 0; otherwise the allocation that takes it from 1 to 0 does. */
-struct failing {
-    size_t left;
-    size_t blocks;
-    bool failed;
-};
-
-static void *failing_realloc(void *ctx, void *p, size_t n) {
-    struct failing *f = ctx;
-    if (n == 0) {
-        f->blocks -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (f->left > 0 && --f->left == 0) {
-        f->failed = true;
-        return NULL;
-    }
-    void *q = realloc(p, n);
-    f->blocks += q && !p;
-    return q;
-}
-
 /* Text with a cut pair, maps, types in types, a gap and its end, deletions before and after what
  * they delete, a type deleted with what it holds. */
 static const char *const story[] = {

@@ -196,28 +196,6 @@ static void what_fills_a_hole_is_told_as_new(void **state) {
 
 /* ---- no memory ------------------------------------------------------------------------------ */
 
-struct failing {
-    size_t left, blocks;
-    bool failed;
-    bool for_good; /* not only once */
-};
-
-static void *failing_realloc(void *ctx, void *p, size_t n) {
-    struct failing *f = ctx;
-    if (n == 0) {
-        f->blocks -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if ((f->failed && f->for_good) || (f->left > 0 && --f->left == 0)) {
-        f->failed = true;
-        return NULL;
-    }
-    void *q = realloc(p, n);
-    f->blocks += q && !p;
-    return q;
-}
-
 /* Tells of the formats with one failure; false when there were fewer allocations. */
 static bool tell(size_t fail_at, bool for_good, const char *expected, bool *ret_lost) {
     struct failing f = {0};

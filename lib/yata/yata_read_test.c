@@ -415,27 +415,6 @@ static void types_nest_without_recursion(void **state) {
     free(update);
 }
 
-struct failing {
-    size_t left, blocks;
-    bool failed;
-};
-
-static void *failing_realloc(void *ctx, void *p, size_t n) {
-    struct failing *f = ctx;
-    if (n == 0) {
-        f->blocks -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (f->left > 0 && --f->left == 0) {
-        f->failed = true;
-        return NULL;
-    }
-    void *q = realloc(p, n);
-    f->blocks += q && !p;
-    return q;
-}
-
 /* Whatever allocation fails while JSON is written, it is said, or did not matter; nothing leaks. */
 static void json_may_run_out_of_memory(void **state) {
     (void)state;

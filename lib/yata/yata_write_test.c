@@ -265,29 +265,6 @@ static void places_in_long_lists_are_found(void **state) {
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-/* Nothing fails while `left` is 0; otherwise the allocation that takes it from 1 to 0 does. */
-struct failing {
-    size_t left;
-    size_t blocks;
-    bool failed;
-};
-
-static void *failing_realloc(void *ctx, void *p, size_t n) {
-    struct failing *f = ctx;
-    if (n == 0) {
-        f->blocks -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (f->left > 0 && --f->left == 0) {
-        f->failed = true;
-        return NULL;
-    }
-    void *q = realloc(p, n);
-    f->blocks += q && !p;
-    return q;
-}
-
 static struct yata_bytes state_of(struct yata_doc *doc) {
     struct yata_bytes state = {0};
     assert_int_equal(yata_encode_state(doc, NULL, 0, &state), YATA_OK);

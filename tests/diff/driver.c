@@ -13,6 +13,7 @@
  * short arguments, unknown handle) ends the program with exit code 2. At the end of the input all
  * documents are freed, so that a leak checker has the last word.
  */
+#include "driver_input.h"
 #include "driver_read.h"
 #include "driver_write.h"
 
@@ -75,21 +76,10 @@ struct bytes {
     size_t cap;
 };
 
-/* What is left of a command's arguments. */
-struct args {
-    const uint8_t *p;
-    size_t n;
-};
-
 struct docs {
     struct yata_doc **at;
     size_t n;
 };
-
-static _Noreturn void die(const char *why) {
-    fprintf(stderr, "yata_driver: %s\n", why);
-    exit(2);
-}
 
 static void *grow(void *p, size_t n) {
     void *grown = realloc(p, n);
@@ -135,25 +125,6 @@ static void put_clocks(struct bytes *b, const struct yata_clock *clocks, size_t 
     }
 }
 
-static const uint8_t *take(struct args *a, size_t n) {
-    if (a->n < n) {
-        die("arguments too short");
-    }
-    const uint8_t *p = a->p;
-    a->p += n;
-    a->n -= n;
-    return p;
-}
-
-static uint64_t take_uint(struct args *a, size_t n) {
-    const uint8_t *p = take(a, n);
-    uint64_t v = 0;
-    for (size_t i = n; i-- > 0;) {
-        v = v << 8 | p[i];
-    }
-    return v;
-}
-
 /* ---- documents ------------------------------------------------------------------------------ */
 
 static struct yata_doc **slot(struct docs *docs, size_t handle) {
@@ -177,7 +148,7 @@ static struct yata_doc *find(struct docs *docs, size_t handle) {
     return doc;
 }
 
-static enum yata_status op_new(struct docs *docs, size_t handle, struct args a) {
+static enum yata_status op_new(struct docs *docs, size_t handle, struct input a) {
     uint64_t flags = take_uint(&a, 1);
     struct yata_options options = {.no_gc = (flags & 1) != 0, .strict = (flags & 2) == 0};
     options.max_pending_bytes = (size_t)take_uint(&a, 8);
@@ -203,7 +174,7 @@ static void put_applied(struct bytes *ret, const struct yata_applied *applied) {
              1);
 }
 
-static enum yata_status op_apply(struct yata_doc *doc, struct args a, struct bytes *ret,
+static enum yata_status op_apply(struct yata_doc *doc, struct input a, struct bytes *ret,
                                  struct yata_error *why) {
     struct yata_applied applied = {0};
     enum yata_status status = yata_apply(doc, a.p, a.n, &applied, why);
@@ -213,7 +184,7 @@ static enum yata_status op_apply(struct yata_doc *doc, struct args a, struct byt
     return status;
 }
 
-static enum yata_status op_encode_since(struct yata_doc *doc, struct args a,
+static enum yata_status op_encode_since(struct yata_doc *doc, struct input a,
                                         struct yata_bytes *ret) {
     size_t n = a.n / 16;
     struct yata_clock *since = grow(NULL, (n + 1) * sizeof(*since));
@@ -248,7 +219,7 @@ static void op_stats(const struct yata_doc *doc, struct bytes *ret) {
 
 /* ---- without a document --------------------------------------------------------------------- */
 
-static enum yata_status op_update_meta(struct args a, struct bytes *ret, struct yata_error *why) {
+static enum yata_status op_update_meta(struct input a, struct bytes *ret, struct yata_error *why) {
     struct yata_update_range *ranges = NULL;
     size_t n = 0;
     enum yata_status status = yata_update_meta(a.p, a.n, &ranges, &n, why);
@@ -263,7 +234,7 @@ static enum yata_status op_update_meta(struct args a, struct bytes *ret, struct 
     return status;
 }
 
-static enum yata_status op_decode_sv(struct args a, struct bytes *ret, struct yata_error *why) {
+static enum yata_status op_decode_sv(struct input a, struct bytes *ret, struct yata_error *why) {
     struct yata_clock *clocks = NULL;
     size_t n = 0;
     enum yata_status status = yata_decode_state_vector(a.p, a.n, &clocks, &n, why);
@@ -274,7 +245,7 @@ static enum yata_status op_decode_sv(struct args a, struct bytes *ret, struct ya
     return status;
 }
 
-static enum yata_status op_awareness_read(struct args a, struct bytes *ret,
+static enum yata_status op_awareness_read(struct input a, struct bytes *ret,
                                           struct yata_error *why) {
     struct yata_awareness_reader reader = {.p = a.p, .n = a.n};
     size_t start = ret->n;
@@ -297,7 +268,7 @@ static enum yata_status op_awareness_read(struct args a, struct bytes *ret,
     }
 }
 
-static enum yata_status op_awareness_write(struct args a, struct yata_bytes *ret) {
+static enum yata_status op_awareness_write(struct input a, struct yata_bytes *ret) {
     struct yata_presence *entries = NULL;
     size_t n = 0;
     while (a.n > 0) {
@@ -318,14 +289,14 @@ static enum yata_status op_awareness_write(struct args a, struct yata_bytes *ret
     return status;
 }
 
-static enum yata_status op_awareness_merge(struct args a, struct yata_bytes *ret,
+static enum yata_status op_awareness_merge(struct input a, struct yata_bytes *ret,
                                            struct yata_error *why) {
     size_t n = (size_t)take_uint(&a, 4);
     const uint8_t *first = take(&a, n);
     return yata_awareness_merge(first, n, a.p, a.n, ret, why);
 }
 
-static void op_awareness_news(struct args a, struct bytes *ret) {
+static void op_awareness_news(struct input a, struct bytes *ret) {
     static const uint8_t state[] = "{}";
     uint64_t known_clock = take_uint(&a, 8);
     bool known_present = take_uint(&a, 1) != 0;
@@ -339,7 +310,7 @@ static void op_awareness_news(struct args a, struct bytes *ret) {
 
 /* ---- either format -------------------------------------------------------------------------- */
 
-static enum yata_format take_format(struct args *a) {
+static enum yata_format take_format(struct input *a) {
     return take_uint(a, 1) != 0 ? YATA_V2 : YATA_V1;
 }
 
@@ -351,7 +322,7 @@ static void put_ranges(struct bytes *b, const struct yata_update_range *ranges, 
     }
 }
 
-static enum yata_status op_apply_as(struct yata_doc *doc, struct args a, struct bytes *ret,
+static enum yata_status op_apply_as(struct yata_doc *doc, struct input a, struct bytes *ret,
                                     struct yata_error *why) {
     struct yata_applied applied = {0};
     enum yata_format format = take_format(&a);
@@ -362,7 +333,7 @@ static enum yata_status op_apply_as(struct yata_doc *doc, struct args a, struct 
     return status;
 }
 
-static enum yata_status op_is_known_as(struct yata_doc *doc, struct args a, struct bytes *ret,
+static enum yata_status op_is_known_as(struct yata_doc *doc, struct input a, struct bytes *ret,
                                        struct yata_error *why) {
     bool known = false;
     enum yata_format format = take_format(&a);
@@ -373,7 +344,7 @@ static enum yata_status op_is_known_as(struct yata_doc *doc, struct args a, stru
     return status;
 }
 
-static enum yata_status op_ranges(struct args a, bool deletions, struct bytes *ret,
+static enum yata_status op_ranges(struct input a, bool deletions, struct bytes *ret,
                                   struct yata_error *why) {
     struct yata_update_range *ranges = NULL;
     size_t n = 0;
@@ -387,7 +358,7 @@ static enum yata_status op_ranges(struct args a, bool deletions, struct bytes *r
     return status;
 }
 
-static enum yata_status op_structs(struct args a, struct bytes *ret, struct yata_error *why) {
+static enum yata_status op_structs(struct input a, struct bytes *ret, struct yata_error *why) {
     struct yata_struct *structs = NULL;
     size_t n = 0;
     enum yata_format format = take_format(&a);
@@ -402,7 +373,7 @@ static enum yata_status op_structs(struct args a, struct bytes *ret, struct yata
     return status;
 }
 
-static enum yata_status op_merge(struct args a, struct yata_bytes *ret, struct yata_error *why) {
+static enum yata_status op_merge(struct input a, struct yata_bytes *ret, struct yata_error *why) {
     struct yata_slice *updates = NULL;
     size_t n = 0;
     enum yata_format format = take_format(&a);
@@ -416,21 +387,21 @@ static enum yata_status op_merge(struct args a, struct yata_bytes *ret, struct y
     return status;
 }
 
-static enum yata_status op_diff(struct args a, struct yata_bytes *ret, struct yata_error *why) {
+static enum yata_status op_diff(struct input a, struct yata_bytes *ret, struct yata_error *why) {
     enum yata_format format = take_format(&a);
     size_t n = (size_t)take_uint(&a, 4);
     const uint8_t *update = take(&a, n);
     return yata_diff_update(format, update, n, a.p, a.n, ret, why);
 }
 
-static enum yata_status op_convert(struct args a, struct yata_bytes *ret, struct yata_error *why) {
+static enum yata_status op_convert(struct input a, struct yata_bytes *ret, struct yata_error *why) {
     enum yata_format from = take_format(&a), to = take_format(&a);
     return yata_convert_update(from, to, a.p, a.n, ret, why);
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------ */
 
-static enum yata_status op_snapshot_recode(struct args a, struct yata_bytes *ret,
+static enum yata_status op_snapshot_recode(struct input a, struct yata_bytes *ret,
                                            struct yata_error *why) {
     struct yata_snapshot snapshot = {0};
     enum yata_format from = take_format(&a), to = take_format(&a);
@@ -442,7 +413,7 @@ static enum yata_status op_snapshot_recode(struct args a, struct yata_bytes *ret
     return status;
 }
 
-static enum yata_status op_snapshot_equal(struct args a, struct bytes *ret,
+static enum yata_status op_snapshot_equal(struct input a, struct bytes *ret,
                                           struct yata_error *why) {
     struct yata_snapshot first = {0}, second = {0};
     enum yata_format format = take_format(&a);
@@ -460,7 +431,7 @@ static enum yata_status op_snapshot_equal(struct args a, struct bytes *ret,
     return status;
 }
 
-static enum yata_status op_doc_at(struct docs *docs, size_t handle, struct args a,
+static enum yata_status op_doc_at(struct docs *docs, size_t handle, struct input a,
                                   struct yata_error *why) {
     struct yata_snapshot snapshot = {0};
     enum yata_format format = take_format(&a);
@@ -480,7 +451,7 @@ static enum yata_status op_doc_at(struct docs *docs, size_t handle, struct args 
 /* ---- dispatch ------------------------------------------------------------------------------- */
 
 /* The commands that come with a format. */
-static enum yata_status run_as(struct docs *docs, enum op op, size_t handle, struct args a,
+static enum yata_status run_as(struct docs *docs, enum op op, size_t handle, struct input a,
                                struct bytes *ret, struct yata_bytes *handed_out,
                                struct yata_error *why) {
     enum yata_format format;
@@ -525,7 +496,7 @@ static enum yata_status run_as(struct docs *docs, enum op op, size_t handle, str
 }
 
 /* Runs one command. Its result is appended to `ret`, or left in `handed_out`. */
-static enum yata_status run(struct docs *docs, enum op op, size_t handle, struct args a,
+static enum yata_status run(struct docs *docs, enum op op, size_t handle, struct input a,
                             struct bytes *ret, struct yata_bytes *handed_out,
                             struct yata_error *why) {
     switch (op) {
@@ -582,7 +553,7 @@ static enum yata_status run(struct docs *docs, enum op op, size_t handle, struct
     }
 }
 
-static void answer(struct docs *docs, struct args command, struct bytes *out) {
+static void answer(struct docs *docs, struct input command, struct bytes *out) {
     enum op op = (enum op)take_uint(&command, 1);
     size_t handle = (size_t)take_uint(&command, 4);
     struct yata_error why = {0};
@@ -619,7 +590,7 @@ static void flush(struct bytes *out) {
 static void answer_all(struct docs *docs, struct bytes *in, struct bytes *out) {
     size_t at = 0;
     while (in->n - at >= 4) {
-        struct args rest = {.p = in->p + at, .n = in->n - at};
+        struct input rest = {.p = in->p + at, .n = in->n - at};
         size_t n = (size_t)take_uint(&rest, 4);
         if (n > COMMAND_MAX) {
             die("command too long");
@@ -627,7 +598,7 @@ static void answer_all(struct docs *docs, struct bytes *in, struct bytes *out) {
         if (rest.n < n) {
             break;
         }
-        answer(docs, (struct args){.p = rest.p, .n = n}, out);
+        answer(docs, (struct input){.p = rest.p, .n = n}, out);
         at += 4 + n;
     }
     memmove(in->p, in->p + at, in->n - at);

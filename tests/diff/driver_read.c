@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver_input.h"
+
 enum what {
     READ_ROOTS,     /* roots -> per root: JSON, string, delta JSON, and all that the cursors show */
     READ_POSITIONS, /* (u32 n, end of a type, u32 index, u8 assoc + 128)... -> positions in hex */
@@ -13,42 +15,6 @@ enum what {
     READ_EVENTS, /* u8 in one transaction, u8 count, roots, (u32 n, update)... -> what an observer
                   * is told, a part for each changed type, and an empty one after each call */
 };
-
-static _Noreturn void die(const char *why) {
-    fprintf(stderr, "yata_driver: %s\n", why);
-    exit(2);
-}
-
-/* ---- input ---------------------------------------------------------------------------------- */
-
-struct input {
-    const uint8_t *p;
-    size_t n;
-};
-
-static const uint8_t *take(struct input *in, size_t n) {
-    if (in->n < n) {
-        die("arguments too short");
-    }
-    const uint8_t *p = in->p;
-    in->p += n;
-    in->n -= n;
-    return p;
-}
-
-static uint64_t take_uint(struct input *in, size_t n) {
-    const uint8_t *p = take(in, n);
-    uint64_t x = 0;
-    while (n-- > 0) {
-        x = x << 8 | p[n];
-    }
-    return x;
-}
-
-static struct yata_slice take_blob(struct input *in) {
-    size_t n = (size_t)take_uint(in, 4);
-    return (struct yata_slice){take(in, n), n};
-}
 
 /* ---- output --------------------------------------------------------------------------------- */
 

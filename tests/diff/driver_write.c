@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../lib/yata/doc.h"
+#include "driver_input.h"
 
 #define FEW 64 /* values or attributes of one command */
 
@@ -24,38 +25,8 @@ enum what {
     WRITE_MAP_DELETE,  /* u32 n, key */
 };
 
-struct input {
-    const uint8_t *p;
-    size_t n;
-};
-
-static const uint8_t *take(struct input *in, size_t n) {
-    if (in->n < n) {
-        fprintf(stderr, "yata_driver: arguments too short\n");
-        exit(2);
-    }
-    const uint8_t *p = in->p;
-    in->p += n;
-    in->n -= n;
-    return p;
-}
-
-static uint64_t take_uint(struct input *in, size_t n) {
-    const uint8_t *p = take(in, n);
-    uint64_t x = 0;
-    while (n-- > 0) {
-        x = x << 8 | p[n];
-    }
-    return x;
-}
-
 static size_t take_u32(struct input *in) {
     return (size_t)take_uint(in, 4);
-}
-
-static struct yata_slice take_blob(struct input *in) {
-    size_t n = take_u32(in);
-    return (struct yata_slice){take(in, n), n};
 }
 
 static enum yata_status take_type(struct yata_doc *doc, struct input *in, struct yata_type *ret) {

@@ -5,7 +5,9 @@ import { randomAny, randomText, type Random } from './random.ts'
 
 type Type = Y.AbstractType<any>
 
-/** Names the root types of every history. */
+/** The root types of every history, and their names in the same order. */
+export const rootNames = ['text', 'plain', 'array', 'map', 'xml']
+
 export function roots (doc: Y.Doc): Type[] {
   return [doc.getText('text'), doc.getText('plain'), doc.getArray('array'), doc.getMap('map'),
     doc.getXmlFragment('xml')]

@@ -8,7 +8,7 @@
 import { inspect } from 'node:util'
 import * as Y from 'yjs'
 import { type Driver, Writer, type YataDoc } from './driver.ts'
-import { deleteParent, edit, reachable, roots } from './edits.ts'
+import { deleteParent, edit, reachable, rootNames, roots } from './edits.ts'
 import { hex, Mismatch, plainDoc } from './history.ts'
 import { mix, Random } from './random.ts'
 
@@ -16,7 +16,6 @@ type Type = Y.AbstractType<any>
 
 const kinds: Array<new (...args: any[]) => Type> = [Y.Array, Y.Map, Y.Text, Y.XmlElement, Y.XmlFragment, Y.XmlHook,
   Y.XmlText]
-const names = ['text', 'plain', 'array', 'map', 'xml']
 
 export function kindOf (type: Type): number {
   return kinds.findIndex(kind => type.constructor === kind)
@@ -103,7 +102,7 @@ function toText (type: Type): string {
 export function rootCommand (doc: Y.Doc): Writer {
   const w = new Writer()
   roots(doc).forEach((type, i) => {
-    const name = Buffer.from(names[i])
+    const name = Buffer.from(rootNames[i])
     w.uint(kindOf(type), 1).uint(name.length, 4).bytes(name)
   })
   return w
@@ -159,7 +158,7 @@ function watch (doc: Y.Doc, body: () => void): string[] {
   roots(doc).forEach((type, i) => {
     type.observeDeep((all, transaction) => {
       if (transaction.origin === told) {
-        events.push(...all.map(event => showEvent(names[i], event)))
+        events.push(...all.map(event => showEvent(rootNames[i], event)))
       }
     })
   })
@@ -206,7 +205,7 @@ class Reading {
       const what = ['toJSON', 'toString', 'toDelta', 'cursors']
       what.forEach((name, k) => {
         if (parts[i * 4 + k] !== expected[k]) {
-          this.fail(`${name} of ${names[i]}`, expected[k], parts[i * 4 + k], state)
+          this.fail(`${name} of ${rootNames[i]}`, expected[k], parts[i * 4 + k], state)
         }
       })
     })
@@ -268,7 +267,7 @@ class Reading {
     const whole = this.rnd.chance(0.5)
     const expected = (whole ? [this.log] : this.log.map(update => [update]))
       .flatMap((updates, i) => this.yjsEvents(whole ? [] : this.log.slice(0, i), updates))
-    const w = new Writer().uint(3, 1).uint(whole ? 1 : 0, 1).uint(names.length, 1)
+    const w = new Writer().uint(3, 1).uint(whole ? 1 : 0, 1).uint(rootNames.length, 1)
     w.bytes(rootCommand(this.server).done())
     this.log.forEach(update => { w.uint(update.length, 4).bytes(update) })
     const yata = this.driver.doc()

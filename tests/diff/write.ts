@@ -2,7 +2,7 @@
 
 import * as Y from 'yjs'
 import * as encoding from 'lib0/encoding'
-import { roots } from './edits.ts'
+import { reachable, rootNames, roots } from './edits.ts'
 import { randomAny, randomText, type Random } from './random.ts'
 
 type Type = Y.AbstractType<any>
@@ -13,8 +13,6 @@ enum What {
 }
 
 enum Kind { Undefined, Null, Bool, Integer, Number, Bigint, String, Bytes, Any, Json, Type, Subdoc }
-
-export const rootNames = ['text', 'plain', 'array', 'map', 'xml']
 
 /** An edit of both sides. */
 export interface Edit { command: Uint8Array, judge: () => void, text: string }
@@ -267,23 +265,6 @@ function mapEdit (rnd: Random, type: Type): Edit {
     }],
     [3, () => make(What.MapDelete, type, key, () => { map.remove(key) }, blob(key))]
   ])()
-}
-
-/** All shared types that can be reached from the roots. */
-export function reachable (doc: Y.Doc): Type[] {
-  const found = roots(doc)
-  const visit = (item: Y.Item | null): void => {
-    if (item !== null && !item.deleted && item.content instanceof Y.ContentType) {
-      found.push(item.content.type)
-    }
-  }
-  for (let i = 0; i < found.length && found.length < 40; i++) {
-    for (let item = found[i]._start; item !== null; item = item.right) {
-      visit(item)
-    }
-    found[i]._map.forEach(visit)
-  }
-  return found
 }
 
 /** One or several random edits at the document as it is now; each holds once those before were made. */
