@@ -113,6 +113,21 @@ test("the session's id is carried in from header, query or subscribe", async (t)
     }
 });
 
+test("who asks again and again without a token leaves one line per connection, so that strangers cannot fill the disk", async (t) => {
+    const door = await audited(t);
+    const roomId = t.room();
+    const from = t.address();
+    const lines = (): Json[] => door.audit().filter((l) => l.event === "refused" && l.peer.startsWith(`${from}:`));
+    for (let connection = 1; connection <= 2; connection++) {
+        const stranger = await CollabClient.connect(door.server, { from });
+        for (let i = 0; i < 20; i++) {
+            assert.equal((await refusal(stranger.request("collab/subscribe", { roomId }))).code, 401);
+        }
+        assert.equal(lines().length, connection);
+        stranger.line.ws.terminate();
+    }
+});
+
 test("nobody can write lines of his own into the audit or the log", async (t) => {
     const door = await audited(t);
     const roomId = t.room();

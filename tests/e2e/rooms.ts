@@ -177,6 +177,18 @@ test("a full room refuses the next participant with 429, and takes one when anot
     );
 });
 
+test("the hundredth participant of a room is worth a warning, and is let in", async (t) => {
+    const server = await t.server();
+    const roomId = t.room();
+    const warnings = (): string[] => server.log.filter((l) => l.includes("ROOM-BUSY") && l.includes(roomId));
+    for (let i = 1; i < 100; i++) {
+        await (await t.connect(server)).request("collab/subscribe", { roomId });
+    }
+    assert.equal(warnings().length, 0);
+    await (await t.connect(server)).request("collab/subscribe", { roomId });
+    await poll(async () => warnings().length === 1, "the warning");
+});
+
 test("where rooms are not made by joining, a join of none gets 404", async (t) => {
     const server = await t.server("--room-auto-create=false");
     const client = await t.connect(server);
