@@ -191,6 +191,11 @@
 #define CAPS_STORE_RETRY_MOST_MS 5000
 /* The least time that a disk is given at the end to take what is queued. */
 #define CAPS_STORE_CLOSE_MS 5000
+/* Rooms in one page of a list: of the shelf; of the journal, where each has up to a thousand rows
+ * and a commit waits meanwhile. Pages of a file in one step of its copy. Some milliseconds each. */
+#define CAPS_STORE_LIST         256
+#define CAPS_STORE_LIST_JOURNAL 16
+#define CAPS_STORE_COPY_PAGES   64
 /* The write-ahead log is folded into its file at this length: 4 to 8 MB, read again at a start. */
 #define CAPS_STORE_LOG_PAGES 2000
 

@@ -47,6 +47,11 @@ struct store_form {
     enum err (*journal_read)(void *, struct store_job *, uint64_t epoch, struct fault *);
     /* Housekeeping that commits should not wait for. */
     void (*journal_rest)(void *);
+    /* What tools ask for: a list as of this epoch, one step of a copy (*ret_again: there are more
+     * to come), the others at once. The copy ends with the handle. NULL: there are no such things;
+     * a database of its own kind has tools of its own. */
+    enum err (*journal_chore)(void *, struct store_chore *, uint64_t epoch, bool *ret_again,
+                              struct fault *);
 
     enum err (*shelf_open)(const struct form_where *, void **ret, struct fault *);
     void (*shelf_close)(void *, bool clean);
@@ -55,6 +60,8 @@ struct store_form {
                            struct fault *);
     enum err (*shelf_write)(void *, slice room, const struct snapshot *, struct fault *);
     void (*shelf_rest)(void *);
+    enum err (*shelf_chore)(void *, struct store_chore *, uint64_t epoch, bool *ret_again,
+                            struct fault *);
 };
 
 extern const struct store_form store_sqlite;

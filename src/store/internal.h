@@ -33,14 +33,20 @@ struct store {
     uint64_t last_id;          /* given */
     struct list_node unstored; /* appends and folds in order */
     struct list_node asks;     /* loads and folds to be read */
-    unsigned wait_ms;          /* until the next try, while failing */
+    unsigned wait_ms;          /* between tries, while failing; 0: it does not fail */
+    uint64_t retry_ns;         /* the next one */
 
     /* shelf thread */
     void *shelf;
     struct list_node loads; /* served first */
-    struct list_node folds;
+    struct list_node folds; /* and chores */
 };
 
+/* Gives a job back to whoever wants it. */
+void store_hand_back(struct store *, struct store_job *);
+/* How a chore ended, or one step of it: gives it back unless *again. */
+void store_end_chore(struct store *, struct store_job *, enum err, const struct fault *,
+                     bool *again);
 /* Logs why a room could not be read. */
 void store_complain(const struct store_job *, const struct fault *);
 

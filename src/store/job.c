@@ -27,6 +27,15 @@ void store_job_free(struct store_job *job) {
     mem_free(job);
 }
 
+void store_chore_fini(struct store_chore *chore) {
+    for (size_t i = 0; i < chore->count; i++) {
+        frame_unref(chore->rooms[i].room);
+    }
+    mem_free(chore->rooms);
+    chore->rooms = NULL;
+    chore->count = 0;
+}
+
 void queue_init(struct queue *q) {
     pthread_condattr_t attr;
     must(pthread_condattr_init(&attr) == 0);

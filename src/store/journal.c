@@ -32,6 +32,7 @@ static void fail(struct store *st, enum err e, const struct fault *why) {
         st->wait_ms =
             st->wait_ms * 2 < CAPS_STORE_RETRY_MOST_MS ? st->wait_ms * 2 : CAPS_STORE_RETRY_MOST_MS;
     }
+    st->retry_ns = clock_mono_ns() + st->wait_ms * UINT64_C(1000000);
 }
 
 static void recovered(struct store *st) {
@@ -59,7 +60,7 @@ static void hand_back(struct store *st, struct store_job *job) {
         atomic_fetch_sub_explicit(&st->queued_bytes, job->row.update->n, memory_order_relaxed);
         metric_add(METRIC_STORE_QUEUED, 0, -1);
     }
-    st->o.done(st->o.ctx, job);
+    store_hand_back(st, job);
 }
 
 /* As much as is committed at once: moved from what is unstored. */
@@ -110,17 +111,41 @@ static bool commit_all(struct store *st) {
 
 /* ---- reading ---- */
 
+/* One step of it; a copy comes round again behind whatever has arrived. */
+static void do_chore(struct store *st, struct store_job *job) {
+    struct fault why = {.text = "this kind of store has tools of its own"};
+    bool again = false;
+    if (job->chore->on_shelf) {
+        queue_put(&st->to_shelf, job);
+        return;
+    }
+    enum err e = st->form->journal_chore ? ensure_open(st, &why) : ERR_INTERNAL;
+    e = e ? e : st->form->journal_chore(st->journal, job->chore, st->epoch, &again, &why);
+    if (e == ERR_STORE && job->chore->kind == CHORE_SHRINK) { /* as after any failed write */
+        st->form->journal_close(st->journal, false);
+        st->journal = NULL;
+    }
+    store_end_chore(st, job, e, &why, &again);
+    if (again) {
+        queue_put(&st->to_journal, job);
+    }
+}
+
 static void read_for(struct store *st, struct store_job *job) {
     struct fault why = {0};
+    if (job->op == STORE_CHORE) {
+        do_chore(st, job);
+        return;
+    }
     job->err = ensure_open(st, &why);
     if (job->err == ERR_OK) {
         job->err = st->form->journal_read(st->journal, job, st->epoch, &why);
     }
     if (job->err != ERR_OK) {
         store_complain(job, &why);
-        st->o.done(st->o.ctx, job);
+        store_hand_back(st, job);
     } else if (job->op == STORE_FOLD && !job->rows_count) {
-        st->o.done(st->o.ctx, job);
+        store_hand_back(st, job);
     } else {
         queue_put(&st->to_shelf, job);
     }
@@ -148,6 +173,15 @@ static void turn(struct store *st, bool may_write) {
     }
 }
 
+/* Milliseconds until the next try, when something waits for one. */
+static int patience(const struct store *st) {
+    uint64_t now = clock_mono_ns();
+    if (!st->wait_ms) {
+        return QUEUE_FOR_EVER;
+    }
+    return st->retry_ns > now ? (int)((st->retry_ns - now) / 1000000) + 1 : 0;
+}
+
 void *journal_run(void *store) {
     struct store *st = store;
     struct list_node jobs;
@@ -156,12 +190,11 @@ void *journal_run(void *store) {
     bool open = true;
     while (open) {
         atomic_store_explicit(&st->busy_since_ns, 0, memory_order_relaxed); /* a figure */
-        uint64_t slept_ns = clock_mono_ns();
-        open = queue_take(&st->to_journal, &jobs, st->wait_ms ? (int)st->wait_ms : QUEUE_FOR_EVER);
+        open = queue_take(&st->to_journal, &jobs, patience(st));
         atomic_store_explicit(&st->busy_since_ns, clock_mono_ns(), memory_order_relaxed);
-        bool waited = (clock_mono_ns() - slept_ns) / 1000000 >= st->wait_ms;
         sort_in(st, &jobs);
-        turn(st, waited || !open);
+        /* those who only read, and keep coming, do not put the next try off */
+        turn(st, patience(st) <= 0 || !open);
     }
     return NULL;
 }

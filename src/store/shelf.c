@@ -45,7 +45,7 @@ static void load(struct store *st, struct store_job *job) {
     }
     job->snapshot_bytes = job->snapshot ? job->snapshot->n : 0;
     metric_observe(METRIC_STORE_LOAD, (double)(clock_mono_ns() - job->queued_ns) / 1e9);
-    st->o.done(st->o.ctx, job);
+    store_hand_back(st, job);
 }
 
 static enum err write_folded(struct store *st, struct store_job *job, struct frame *state,
@@ -82,7 +82,28 @@ static void fold_room(struct store *st, struct store_job *job) {
         queue_put(&st->to_journal, job); /* now its rows may go */
     } else {
         store_complain(job, &why);
-        st->o.done(st->o.ctx, job);
+        store_hand_back(st, job);
+    }
+}
+
+/* One step of it; a copy comes round again behind whatever waits. */
+static void do_chore(struct store *st, struct store_job *job) {
+    struct fault why = {.text = "this kind of store has tools of its own"};
+    bool again = false;
+    enum err e = st->form->shelf_chore ? ensure_open(st, &why) : ERR_INTERNAL;
+    e = e ? e : st->form->shelf_chore(st->shelf, job->chore, st->epoch, &again, &why);
+    settle(st, job->chore->kind == CHORE_SHRINK ? e : ERR_OK);
+    store_end_chore(st, job, e, &why, &again);
+    if (again) {
+        list_push(&st->folds, &job->node);
+    }
+}
+
+static void do_later(struct store *st, struct store_job *job) {
+    if (job->op == STORE_CHORE) {
+        do_chore(st, job);
+    } else {
+        fold_room(st, job);
     }
 }
 
@@ -104,7 +125,7 @@ void *shelf_run(void *store) {
         if (n) {
             load(st, LIST_ITEM(n, struct store_job, node));
         } else if ((n = list_shift(&st->folds)) != NULL) {
-            fold_room(st, LIST_ITEM(n, struct store_job, node));
+            do_later(st, LIST_ITEM(n, struct store_job, node));
         }
     }
     list_splice(&st->folds, &jobs); /* nobody waits for them any more; store_free has the list */

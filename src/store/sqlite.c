@@ -227,6 +227,7 @@ enum err sqlite_file_open(struct sqlite_file *f, const struct sqlite_schema *sch
 }
 
 void sqlite_file_close(struct sqlite_file *f, bool tidy) {
+    sqlite_copy_end(f);
     for (unsigned i = 0; i < f->statement_count; i++) {
         (void)sqlite3_finalize(f->statements[i]);
     }

@@ -18,7 +18,7 @@
 
 #include "store/form.h"
 
-#define SQLITE_FILE_STATEMENTS 8
+#define SQLITE_FILE_STATEMENTS 12
 
 struct sqlite_schema {
     const char *file;         /* its name in the directory */
@@ -33,7 +33,9 @@ struct sqlite_file {
     sqlite3 *db;
     sqlite3_stmt *statements[SQLITE_FILE_STATEMENTS];
     unsigned statement_count;
-    int log_pages; /* in the write-ahead log, as of the last commit */
+    int log_pages;               /* in the write-ahead log, as of the last commit */
+    struct sqlite3_backup *copy; /* under way; NULL: none */
+    sqlite3 *copy_to;
 };
 
 /* Opens, makes or migrates it. */
@@ -51,6 +53,16 @@ enum err sqlite_next(struct sqlite_file *, sqlite3_stmt *, bool *ret_row, struct
 enum err sqlite_failed(struct sqlite_file *, struct fault *);
 /* Folds the write-ahead log into the file when it has become long. */
 void sqlite_rest(struct sqlite_file *);
+
+/* ---- sqlite_tools.c ---- */
+
+/* A chore other than a list; see form.h. */
+enum err sqlite_chore(struct sqlite_file *, struct store_chore *, bool *ret_again, struct fault *);
+/* Ends a copy where it is; no-op when there is none. */
+void sqlite_copy_end(struct sqlite_file *);
+/* Adds a room to a list. */
+void sqlite_list_add(struct store_chore *, slice room, uint64_t version, uint64_t at_ms,
+                     uint64_t rows, uint64_t bytes);
 
 void sqlite_bind_text(sqlite3_stmt *, int at, slice);
 void sqlite_bind_bytes(sqlite3_stmt *, int at, slice);

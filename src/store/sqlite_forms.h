@@ -15,6 +15,8 @@ enum err sqlite_journal_commit(void *, const struct list_node *jobs, uint64_t ep
                                struct fault *);
 enum err sqlite_journal_read(void *, struct store_job *, uint64_t epoch, struct fault *);
 void sqlite_journal_rest(void *);
+enum err sqlite_journal_chore(void *, struct store_chore *, uint64_t epoch, bool *ret_again,
+                              struct fault *);
 
 enum err sqlite_shelf_open(const struct form_where *, void **ret, struct fault *);
 void sqlite_shelf_close(void *, bool clean);
@@ -22,5 +24,7 @@ enum err sqlite_shelf_read(void *, slice room, struct snapshot *ret, bool *ret_f
                            struct fault *);
 enum err sqlite_shelf_write(void *, slice room, const struct snapshot *, struct fault *);
 void sqlite_shelf_rest(void *);
+enum err sqlite_shelf_chore(void *, struct store_chore *, uint64_t epoch, bool *ret_again,
+                            struct fault *);
 
 #endif

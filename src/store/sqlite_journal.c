@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "limit/caps.h"
 #include "store/pack.h"
 #include "store/sqlite.h"
 #include "store/sqlite_forms.h"
@@ -18,7 +19,7 @@ static const char *const steps[] = {
     "INSERT INTO life VALUES(1, 0, 1, 0);",
 };
 
-enum { APPEND, READ, TRIM, LAST, STATEMENTS };
+enum { APPEND, READ, TRIM, LAST, LIST, STATEMENTS };
 
 static const char *const statements[STATEMENTS] = {
     [APPEND] = "INSERT INTO journal VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT(id) DO NOTHING",
@@ -27,6 +28,12 @@ static const char *const statements[STATEMENTS] = {
     [TRIM] = "DELETE FROM journal WHERE room_key=?1 AND room=?2 AND id<=?3",
     [LAST] = "SELECT epoch, clean, max(last_id, coalesce((SELECT max(id) FROM journal), 0))"
              " FROM life",
+    /* keys in the order of the index, so that each page begins where the last one ended; they are
+     * compared as they are stored, with a sign */
+    [LIST] = "SELECT room_key, room, max(version + (?3 - epoch) * ?4), max(at_ms), count(*),"
+             " sum(length(payload)) FROM journal WHERE room_key IN (SELECT DISTINCT room_key"
+             " FROM journal WHERE room_key > ?1 ORDER BY room_key LIMIT ?2)"
+             " GROUP BY room_key, room ORDER BY room_key",
 };
 
 const struct sqlite_schema sqlite_journal_schema = {
@@ -192,4 +199,39 @@ enum err sqlite_journal_read(void *journal, struct store_job *job, uint64_t epoc
 
 void sqlite_journal_rest(void *journal) {
     sqlite_rest(&((struct journal *)journal)->file);
+}
+
+/* ---- chores ---- */
+
+/* `after` counts from the lowest key there can be, so that 0 is before all of them but one, which
+ * no name has had yet. */
+static uint64_t key_after(uint64_t after) {
+    return after + (UINT64_C(1) << 63);
+}
+
+static enum err list(struct journal *j, struct store_chore *chore, uint64_t epoch,
+                     struct fault *why) {
+    sqlite3_stmt *s = j->file.statements[LIST];
+    sqlite_bind_number(s, 1, key_after(chore->after));
+    sqlite_bind_number(s, 2, CAPS_STORE_LIST_JOURNAL);
+    sqlite_bind_number(s, 3, epoch);
+    sqlite_bind_number(s, 4, STORE_VERSION_GAP);
+    bool row = false;
+    enum err e = sqlite_next(&j->file, s, &row, why);
+    while (e == ERR_OK && row) {
+        chore->after = sqlite_number(s, 0) - (UINT64_C(1) << 63);
+        sqlite_list_add(chore, sqlite_bytes(s, 1), sqlite_number(s, 2), sqlite_number(s, 3),
+                        sqlite_number(s, 4), sqlite_number(s, 5));
+        e = sqlite_next(&j->file, s, &row, why);
+    }
+    (void)sqlite3_reset(s);
+    chore->more = chore->count >= CAPS_STORE_LIST_JOURNAL;
+    return e;
+}
+
+enum err sqlite_journal_chore(void *journal, struct store_chore *chore, uint64_t epoch,
+                              bool *ret_again, struct fault *why) {
+    struct journal *j = journal;
+    return chore->kind == CHORE_LIST ? list(j, chore, epoch, why)
+                                     : sqlite_chore(&j->file, chore, ret_again, why);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "limit/caps.h"
 #include "store/pack.h"
 #include "store/sqlite.h"
 #include "store/sqlite_forms.h"
@@ -13,13 +14,16 @@ static const char *const steps[] = {
     " plain_bytes INTEGER NOT NULL, sum INTEGER NOT NULL, state BLOB NOT NULL);",
 };
 
-enum { READ, WRITE, STATEMENTS };
+enum { READ, WRITE, LIST, STATEMENTS };
 
 static const char *const statements[STATEMENTS] = {
     [READ] = "SELECT version, epoch, at_ms, plain_bytes, state, sum FROM room WHERE name=?1",
     [WRITE] = "INSERT INTO room(name, version, epoch, at_ms, plain_bytes, state, sum)"
               " VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(name) DO UPDATE SET"
               " version=?2, epoch=?3, at_ms=?4, plain_bytes=?5, state=?6, sum=?7",
+    /* the length of a value is in the row's head: the state itself is not read */
+    [LIST] = ("SELECT id, name, version, epoch, at_ms, length(state) FROM room WHERE id > ?1"
+              " ORDER BY id LIMIT ?2"),
 };
 
 const struct sqlite_schema sqlite_shelf_schema = {
@@ -114,6 +118,34 @@ void sqlite_shelf_rest(void *shelf) {
     sqlite_rest(&((struct shelf_file *)shelf)->file);
 }
 
+static enum err list(struct shelf_file *f, struct store_chore *chore, uint64_t epoch_now,
+                     struct fault *why) {
+    sqlite3_stmt *s = f->file.statements[LIST];
+    sqlite_bind_number(s, 1, chore->after);
+    sqlite_bind_number(s, 2, CAPS_STORE_LIST);
+    bool row = false;
+    enum err e = sqlite_next(&f->file, s, &row, why);
+    while (e == ERR_OK && row) {
+        chore->after = sqlite_number(s, 0);
+        uint64_t epoch = sqlite_number(s, 3);
+        sqlite_list_add(
+            chore, sqlite_bytes(s, 1),
+            form_version(sqlite_number(s, 2), epoch < epoch_now ? epoch : epoch_now, epoch_now),
+            sqlite_number(s, 4), 0, sqlite_number(s, 5));
+        e = sqlite_next(&f->file, s, &row, why);
+    }
+    (void)sqlite3_reset(s);
+    chore->more = chore->count == CAPS_STORE_LIST;
+    return e;
+}
+
+enum err sqlite_shelf_chore(void *shelf, struct store_chore *chore, uint64_t epoch, bool *ret_again,
+                            struct fault *why) {
+    struct shelf_file *f = shelf;
+    return chore->kind == CHORE_LIST ? list(f, chore, epoch, why)
+                                     : sqlite_chore(&f->file, chore, ret_again, why);
+}
+
 const struct store_form store_sqlite = {
     .name = "sqlite",
     .journal_open = sqlite_journal_open,
@@ -121,9 +153,11 @@ const struct store_form store_sqlite = {
     .journal_commit = sqlite_journal_commit,
     .journal_read = sqlite_journal_read,
     .journal_rest = sqlite_journal_rest,
+    .journal_chore = sqlite_journal_chore,
     .shelf_open = sqlite_shelf_open,
     .shelf_close = sqlite_shelf_close,
     .shelf_read = sqlite_shelf_read,
     .shelf_write = sqlite_shelf_write,
     .shelf_rest = sqlite_shelf_rest,
+    .shelf_chore = sqlite_shelf_chore,
 };

@@ -105,6 +105,27 @@ const char *store_name(const struct store *st) {
     return st->data ? st->form->name : "memory";
 }
 
+void store_hand_back(struct store *st, struct store_job *job) {
+    if (job->done) {
+        job->done(job->done_ctx, job);
+    } else {
+        st->o.done(st->o.ctx, job);
+    }
+}
+
+void store_end_chore(struct store *st, struct store_job *job, enum err e, const struct fault *why,
+                     bool *again) {
+    struct store_chore *chore = job->chore;
+    bool cancelled = atomic_load_explicit(&chore->cancel, memory_order_relaxed); /* a wish */
+    if (e == ERR_OK && *again && !cancelled) {
+        return;
+    }
+    *again = false;
+    job->err = e ? e : cancelled ? ERR_STORE : ERR_OK;
+    (void)snprintf(chore->why, sizeof chore->why, "%s", e ? why->text : "it was called off");
+    store_hand_back(st, job);
+}
+
 void store_complain(const struct store_job *job, const struct fault *why) {
     struct log_field room = log_str("roomId", frame_slice(job->room));
     struct log_field detail = log_text("detail", why->text);

@@ -29,6 +29,8 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdatomic.h>
+
 #include "base/err.h"
 #include "base/frame.h"
 #include "base/list.h"
@@ -42,6 +44,41 @@ enum store_op {
     STORE_APPEND, /* an update is to last */
     STORE_LOAD,   /* what is known of a room */
     STORE_FOLD,   /* a room's rows are to become one snapshot */
+    STORE_CHORE,  /* what tools ask for, see struct store_chore */
+};
+
+/* What there is of a room in one of the two files. */
+struct store_listed {
+    struct frame *room;
+    uint64_t version;
+    uint64_t at_ms; /* of the last change */
+    uint64_t rows;  /* in the journal */
+    uint64_t bytes; /* of these, or of the snapshot as it is stored */
+};
+
+enum store_chore_kind {
+    CHORE_LIST,   /* a page of the rooms that are in it */
+    CHORE_COPY,   /* everything in it to another file, some pages at a time */
+    CHORE_SHRINK, /* its free space back to the file system; whoever needs it waits */
+    CHORE_CHECK,  /* whether it is well-formed, however long that takes */
+};
+
+/* Something about a file of the store as a whole. A copy is begun by a job, goes on as often as
+ * the job comes round, and lets all other jobs by in between. Copy the journal first: rows that are
+ * folded meanwhile are then in both copies, and in none of them otherwise. */
+struct store_chore {
+    enum store_chore_kind kind;
+    bool on_shelf;              /* else in the journal */
+    const char *to;             /* copy: the file; it must not be there. Borrowed */
+    bool begun;                 /* copy: the store's */
+    atomic_uint_least64_t done; /* copy: pages so far; any thread may look */
+    atomic_uint_least64_t all;  /* of so many */
+    atomic_bool cancel;         /* any thread: end it soon, with ERR_STORE */
+    uint64_t after;             /* list: 0, and then as it comes back */
+    bool more;                  /* list: there are; check: what is wrong is more than `why` says */
+    struct store_listed *rooms;
+    size_t count;
+    char why[240]; /* when the job comes back with an error */
 };
 
 /* A row of the journal. */
@@ -71,11 +108,19 @@ struct store_job {
     size_t rows_count;
     size_t rows_bytes;
     size_t snapshot_bytes; /* its size, before or after folding */
+
+    struct store_chore *chore; /* borrowed; whoever asked keeps it until the job is done */
+
+    /* NULL: the store's own. Takes the job, on one of the store's threads. */
+    void (*done)(void *ctx, struct store_job *);
+    void *done_ctx;
 };
 
 struct store_job *store_job_new(enum store_op, struct frame *room);
 /* Frees it with all it holds; NULL is a no-op. */
 void store_job_free(struct store_job *);
+/* Frees what a list has brought. */
+void store_chore_fini(struct store_chore *);
 
 struct store_options {
     const char *data;              /* directory; "memory": nothing is written anywhere */

@@ -320,6 +320,180 @@ static void memory_leaves_nothing_behind(void **state) {
     assert_int_equal(access("memory", F_OK), -1);
 }
 
+/* ---- what tools ask for ---- */
+
+static enum err do_chore(struct fixture *f, struct store_chore *chore) {
+    struct store_job *job = job_for(STORE_CHORE, "");
+    job->chore = chore;
+    store_post(f->store, job);
+    while ((job = wait_for(f, 10000)) != NULL && job->op != STORE_CHORE) {
+        store_job_free(job); /* somebody types meanwhile */
+    }
+    assert_non_null(job);
+    enum err e = job->err;
+    store_job_free(job);
+    return e;
+}
+
+/* Lists one of the files page by page; how many rooms, and their rows together. */
+static unsigned list_all(struct fixture *f, bool shelf, uint64_t *ret_rows) {
+    struct store_chore chore = {.kind = CHORE_LIST, .on_shelf = shelf};
+    unsigned rooms = 0;
+    *ret_rows = 0;
+    do {
+        store_chore_fini(&chore);
+        assert_int_equal(do_chore(f, &chore), ERR_OK);
+        for (size_t i = 0; i < chore.count; i++, rooms++) {
+            assert_memory_equal(chore.rooms[i].room->bytes, "room ", 5);
+            assert_int_equal(chore.rooms[i].version, 2);
+            assert_true(chore.rooms[i].at_ms > 0 && chore.rooms[i].bytes > 0);
+            *ret_rows += chore.rooms[i].rows;
+        }
+    } while (chore.more);
+    store_chore_fini(&chore);
+    return rooms;
+}
+
+static void every_room_is_listed_once_in_each_file_it_is_in(void **state) {
+    struct fixture *f = *state;
+    uint64_t rows = 0;
+    f->relaxed = true; /* so many folds would be as many syncs */
+    open_store(f);
+    assert_int_equal(list_all(f, false, &rows), 0);
+    assert_int_equal(list_all(f, true, &rows), 0);
+    for (unsigned i = 0; i < 300; i++) {
+        char name[20];
+        (void)snprintf(name, sizeof name, "room %u", i);
+        post_letter(f, name, 0);
+        post_letter(f, name, 1);
+    }
+    for (unsigned i = 0; i < 600; i++) {
+        store_job_free(wait_for(f, 10000));
+    }
+    assert_int_equal(list_all(f, false, &rows), 300);
+    assert_int_equal(rows, 600);
+    for (unsigned i = 0; i < 270; i++) {
+        char name[20];
+        (void)snprintf(name, sizeof name, "room %u", i);
+        fold_room(f, name);
+    }
+    assert_int_equal(list_all(f, false, &rows), 30);
+    assert_int_equal(rows, 60);
+    assert_int_equal(list_all(f, true, &rows), 270);
+}
+
+/* Copies one file beside the store. */
+static void copy_to(struct fixture *f, bool shelf, const char *dir, enum err expected) {
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/%s", dir, shelf ? "rooms.db" : "journal.db");
+    struct store_chore chore = {.kind = CHORE_COPY, .on_shelf = shelf, .to = path};
+    assert_int_equal(do_chore(f, &chore), expected);
+    assert_true(expected == ERR_OK ? chore.done == chore.all && chore.all > 0 : chore.why[0] != 0);
+}
+
+static void a_copy_taken_while_people_type_has_all_that_was_acknowledged_before(void **state) {
+    struct fixture *f = *state;
+    void *other = NULL;
+    assert_int_equal(set_up(&other), 0);
+    struct fixture *copy = other;
+    open_store(f);
+    type(f, "r", 0, 50);
+    type(f, "folded", 0, 50);
+    fold_room(f, "folded");
+    for (unsigned i = 50; i < 2000; i++) { /* many steps' worth, and a fold among them */
+        post_letter(f, "r", i);
+        post_letter(f, "folded", i);
+    }
+    store_post(f->store, job_for(STORE_FOLD, "folded"));
+    copy_to(f, false, copy->dir, ERR_OK);
+    copy_to(f, true, copy->dir, ERR_OK);
+    copy_to(f, true, copy->dir, ERR_STORE); /* there is a file already: it stays as it is */
+    open_store(copy);
+    const char *const rooms[] = {"r", "folded"};
+    for (size_t i = 0; i < 2; i++) {
+        struct store_job *job = ask(copy, STORE_LOAD, rooms[i]);
+        assert_int_equal(job->err, ERR_OK);
+        assert_true(letters(job) >= 50);
+        store_job_free(job);
+    }
+    assert_int_equal(tear_down(&other), 0);
+}
+
+static void a_copy_that_is_called_off_or_cut_short_ends_without_harm(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 5);
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/copy", f->dir);
+    struct store_chore chore = {.kind = CHORE_COPY, .to = path, .cancel = true};
+    assert_int_equal(do_chore(f, &chore), ERR_STORE);
+    assert_non_null(strstr(chore.why, "called off"));
+    (void)unlink(path);
+    struct store_chore nowhere = {.kind = CHORE_COPY, .to = "/proc/self/nowhere/copy"};
+    assert_int_equal(do_chore(f, &nowhere), ERR_STORE);
+    assert_non_null(strstr(nowhere.why, "/proc/self/nowhere/copy"));
+    type(f, "r", 5, 10);
+    expect_room(f, "r", 10, 10);
+}
+
+static void shrinking_gives_space_back_and_checking_finds_what_is_wrong(void **state) {
+    struct fixture *f = *state;
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/journal.db", f->dir);
+    open_store(f);
+    for (unsigned i = 0; i < 5000; i++) {
+        post_letter(f, "r", i);
+    }
+    for (unsigned i = 0; i < 5000; i++) {
+        store_job_free(wait_for(f, 10000));
+    }
+    fold_room(f, "r");
+    for (int shelf = 0; shelf < 2; shelf++) {
+        struct store_chore shrink = {.kind = CHORE_SHRINK, .on_shelf = shelf};
+        struct store_chore check = {.kind = CHORE_CHECK, .on_shelf = shelf};
+        assert_int_equal(do_chore(f, &shrink), ERR_OK);
+        assert_int_equal(do_chore(f, &check), ERR_OK);
+    }
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size < 32 * 1024); /* it had some 400 KiB */
+    expect_room(f, "r", 5000, 5000);
+    close_store(f);
+    spoil(f, "journal.db",
+          "PRAGMA writable_schema=1; DELETE FROM sqlite_schema WHERE name='journal_by_room'");
+    open_store(f);
+    struct store_chore check = {.kind = CHORE_CHECK};
+    assert_int_equal(do_chore(f, &check), ERR_DAMAGED);
+    assert_non_null(strstr(check.why, "is never used")); /* the index's page */
+}
+
+static void reading_does_not_put_recovery_off(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    disk_fill(true);
+    for (unsigned i = 3; i < 60; i++) {
+        post_letter(f, "r", i);
+    }
+    unsigned stored = 0;
+    for (unsigned loads = 0; stored < 57; loads++) { /* one after the other, without a pause */
+        if (loads == 20) {
+            disk_fill(false);
+        }
+        store_post(f->store, job_for(STORE_LOAD, "r"));
+        struct store_job *job = NULL;
+        do {
+            store_job_free(job);
+            job = wait_for(f, 10000);
+            assert_non_null(job);
+            stored += job->op == STORE_APPEND;
+        } while (job->op != STORE_LOAD);
+        store_job_free(job);
+        assert_true(loads < 100000);
+    }
+    expect_room(f, "r", 60, 60);
+}
+
 #define ON_DISK(test)  cmocka_unit_test_setup_teardown(test, set_up_disk, tear_down)
 #define ON_FILES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
@@ -337,6 +511,11 @@ int main(void) {
         ON_FILES(a_damaged_room_is_refused_and_the_others_serve),
         ON_FILES(what_is_no_store_of_ours_ends_the_start_with_a_sentence),
         ON_FILES(memory_leaves_nothing_behind),
+        ON_FILES(every_room_is_listed_once_in_each_file_it_is_in),
+        ON_FILES(a_copy_taken_while_people_type_has_all_that_was_acknowledged_before),
+        ON_FILES(a_copy_that_is_called_off_or_cut_short_ends_without_harm),
+        ON_FILES(shrinking_gives_space_back_and_checking_finds_what_is_wrong),
+        ON_DISK(reading_does_not_put_recovery_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/varuint.h"
 #include "limit/caps.h"
 #include "store/store.h"
 #include "yata.h"
@@ -30,6 +31,7 @@ struct fixture {
     int failures;          /* how often it said that it fails */
     int recoveries;
     bool on_disk; /* the disk of disk_test.h */
+    bool relaxed;
 };
 
 static inline void on_done(void *ctx, struct store_job *job) {
@@ -52,6 +54,7 @@ static inline void on_changed(void *ctx, bool serving) {
 static inline struct store *try_open(struct fixture *f, char *why, size_t why_bytes) {
     struct store_options o = {.data = f->dir,
                               .vfs = f->on_disk ? "disk" : NULL,
+                              .relaxed = f->relaxed,
                               .metrics_thread = CAPS_WORKERS,
                               .retry_ms = 1,
                               .done = on_done,
@@ -117,12 +120,12 @@ static inline struct store_job *ask(struct fixture *f, enum store_op op, const c
 
 /* The update with which client 5 types one more letter into the text "t". */
 static inline struct frame *letter(unsigned clock, char c) {
-    uint8_t b[16];
+    uint8_t b[40];
     size_t n = 0;
     b[n++] = 1;
     b[n++] = 1;
     b[n++] = 5;
-    b[n++] = (uint8_t)clock;
+    n += varuint_write(b + n, clock);
     if (clock == 0) {
         const uint8_t first[] = {0x04, 1, 1, 't'};
         memcpy(b + n, first, sizeof first);
@@ -130,7 +133,7 @@ static inline struct frame *letter(unsigned clock, char c) {
     } else {
         b[n++] = 0x84;
         b[n++] = 5;
-        b[n++] = (uint8_t)(clock - 1);
+        n += varuint_write(b + n, clock - 1);
     }
     b[n++] = 1;
     b[n++] = (uint8_t)c;
