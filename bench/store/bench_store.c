@@ -636,10 +636,10 @@ int main(int argc, char **argv) {
             options.only = optarg;
             break;
         case 's':
-            options.seconds = (unsigned)atoi(optarg);
+            options.seconds = (unsigned)strtoul(optarg, NULL, 10);
             break;
         case 'r':
-            options.rounds = (unsigned)atoi(optarg);
+            options.rounds = (unsigned)strtoul(optarg, NULL, 10);
             break;
         default:
             return 2;
