@@ -7,8 +7,7 @@
 
 enum { AT_ONCE = 32, FAILURES = 10 };
 
-#define DEADLINE_NS UINT64_C(20000000000)
-#define LEAVE_NS    UINT64_C(300000000)
+#define LEAVE_NS UINT64_C(300000000)
 
 struct witnesses {
     struct load *load;
@@ -87,7 +86,7 @@ static void begin(struct room *r, uint64_t now_ns) {
 static void tend(struct user *w, uint64_t first_ns, uint64_t now_ns) {
     if (w->deaf) {
         done(w);
-    } else if (now_ns - first_ns > DEADLINE_NS || w->failures > FAILURES) {
+    } else if ((double)(now_ns - first_ns) > w->load->o.settle * 1e9 || w->failures > FAILURES) {
         load_fault(w->load, FAULT_DIVERGED, w,
                    w->state == USER_LIVE ? "who comes last sees something else"
                                          : "who comes last is not let in",
