@@ -19,6 +19,7 @@
     X(UNAUTH, 401, "UNAUTH", 1008, "unauth")                                                       \
     X(FORBIDDEN, 403, "FORBIDDEN", 1008, "forbidden")                                              \
     X(NOT_FOUND, 404, "ROOM_NOT_FOUND", 1008, "not_found")                                         \
+    X(NO_VERSION, 404, "VERSION_NOT_FOUND", 1008, "no_version")                                    \
     X(TOO_LARGE, 413, "PAYLOAD_TOO_LARGE", 1009, "too_large")                                      \
     X(RATE, 429, "RATE_LIMIT", 1008, "rate")                                                       \
     X(INTERNAL, 500, "INTERNAL", 1011, "internal")                                                 \

@@ -199,6 +199,22 @@
 /* The write-ahead log is folded into its file at this length: 4 to 8 MB, read again at a start. */
 #define CAPS_STORE_LOG_PAGES 2000
 
+/* Versions. */
+
+/* Option. How old a version gets that nobody has named. */
+#define CAPS_VERSION_DAYS 365
+/* Option. Of those that somebody has named so many are kept for good: a release a week for two
+ * years. */
+#define CAPS_VERSIONS_NAMED 100
+/* All versions of a room: what thinning leaves of a year comes to 110, besides those of the last
+ * hour and those with a name. */
+#define CAPS_VERSIONS 500
+/* Option. All versions of a room, as they are on the disk: those of a page of text take some KiB
+ * each, those of a book of 10 MiB some 3 MiB. */
+#define CAPS_VERSION_BYTES (256 * CAPS_MIB)
+/* Who writes with which client id, of one room: some 2,000 client ids, the newest. */
+#define CAPS_AUTHORS_BYTES (64 * CAPS_KIB)
+
 /* HTTP. */
 
 /* Request line: a room name percent-encoded (600) and a token (4 KiB) in the query. */

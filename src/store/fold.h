@@ -4,9 +4,12 @@
 
 #include "store/form.h"
 
+struct buf;
+
 /* The whole state as an update, V2, with what is still waiting for others in it. `before`: V2, may
- * be empty. ERR_DAMAGED when one of them is no update. */
+ * be empty. `authors` (authors.h), unless NULL, learns what the rows say of who wrote them.
+ * ERR_DAMAGED when one of them is no update. */
 NODISCARD enum err fold(slice before, const struct store_row *rows, size_t count,
-                        struct frame **ret, struct fault *);
+                        struct buf *authors, struct frame **ret, struct fault *);
 
 #endif

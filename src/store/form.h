@@ -26,9 +26,12 @@ struct snapshot {
     uint64_t version;
     uint64_t epoch; /* in which the version was given */
     uint64_t at_ms;
-    size_t plain_bytes;  /* unpacked */
-    struct frame *state; /* packed (pack.h) */
+    size_t plain_bytes;    /* unpacked */
+    struct frame *state;   /* packed (pack.h) */
+    struct frame *authors; /* who writes with which client id (authors.h), or NULL */
 };
+
+void snapshot_fini(struct snapshot *);
 
 struct store_form {
     const char *name;
@@ -62,6 +65,22 @@ struct store_form {
     void (*shelf_rest)(void *);
     enum err (*shelf_chore)(void *, struct store_chore *, uint64_t epoch, bool *ret_again,
                             struct fault *);
+
+    /* Versions: on the shelf's thread, with its handle. States are packed. */
+
+    /* Those of the room with an id below `before` (0: all), newest first, at most so many, without
+     * their states; the array and what is in it are the caller's. */
+    enum err (*version_list)(void *, slice room, uint64_t before, size_t most,
+                             struct store_version **ret, size_t *ret_count, struct fault *);
+    /* The one with this id if it is the room's, or its newest (0). *ret_found false: there is none.
+     * What it holds is the caller's. ERR_DAMAGED: this one cannot be read, others can. */
+    enum err (*version_read)(void *, slice room, uint64_t id, struct store_version *ret,
+                             bool *ret_found, struct fault *);
+    /* Keeps one, durably, and says its id: above every other that was ever given. */
+    enum err (*version_write)(void *, slice room, const struct store_version *, uint64_t *ret_id,
+                              struct fault *);
+    /* Forgets these, wholly or not at all; ids that are not the room's are left alone. */
+    enum err (*version_drop)(void *, slice room, const uint64_t *ids, size_t count, struct fault *);
 };
 
 extern const struct store_form store_sqlite;

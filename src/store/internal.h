@@ -7,6 +7,12 @@
 #include "store/form.h"
 #include "store/queue.h"
 
+/* What a job about versions has on its way between shelf and history. */
+struct store_work {
+    struct snapshot now; /* the room's, packed; state NULL: none */
+    bool made;           /* history has done its part */
+};
+
 struct store {
     /* fixed after open */
     struct store_options o;
@@ -17,10 +23,12 @@ struct store {
     uint64_t epoch;
     pthread_t journal_thread;
     pthread_t shelf_thread;
+    pthread_t history_thread;
     bool open;
 
     struct queue to_journal;
     struct queue to_shelf;
+    struct queue to_history;
 
     /* any thread, atomic */
     atomic_bool failing;
@@ -39,7 +47,7 @@ struct store {
     /* shelf thread */
     void *shelf;
     struct list_node loads; /* served first */
-    struct list_node folds; /* and chores */
+    struct list_node folds; /* and chores, and all about versions */
 };
 
 /* Gives a job back to whoever wants it. */
@@ -52,5 +60,14 @@ void store_complain(const struct store_job *, const struct fault *);
 
 void *journal_run(void *store);
 void *shelf_run(void *store);
+void *history_run(void *store);
+
+/* The shelf's part of a job about versions: reads for history, writes what it has made, or
+ * answers. Takes the job. */
+void shelf_serve_version(struct store *, struct store_job *);
+/* The shelf's handle, opened if need be. */
+enum err shelf_ensure_open(struct store *, struct fault *);
+/* After an error only a fresh opening may say what is there. */
+void shelf_settle(struct store *, enum err);
 
 #endif

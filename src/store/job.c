@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/must.h"
-#include "store/queue.h"
+#include "store/internal.h"
 
 #include <time.h>
 
@@ -13,17 +13,52 @@ struct store_job *store_job_new(enum store_op op, struct frame *room) {
     return job;
 }
 
+struct store_job *store_job_save(struct frame *room, slice label, bool automatic) {
+    struct store_job *job = store_job_new(STORE_SAVE, room);
+    job->versions = NEW(struct store_version);
+    job->versions_count = 1;
+    job->versions->label = label.n ? frame_copy(label) : NULL;
+    job->versions->automatic = automatic;
+    return job;
+}
+
+void store_version_fini(struct store_version *v) {
+    frame_unref(v->label);
+    frame_unref(v->state);
+    *v = (struct store_version){0};
+}
+
+void snapshot_fini(struct snapshot *snap) {
+    frame_unref(snap->state);
+    frame_unref(snap->authors);
+    *snap = (struct snapshot){0};
+}
+
+static void free_work(struct store_work *work) {
+    if (work) {
+        snapshot_fini(&work->now);
+        mem_free(work);
+    }
+}
+
 void store_job_free(struct store_job *job) {
     if (!job) {
         return;
     }
     frame_unref(job->room);
     frame_unref(job->row.update);
+    frame_unref(job->row.author);
     frame_unref(job->snapshot);
     for (size_t i = 0; i < job->rows_count; i++) {
         frame_unref(job->rows[i].update);
+        frame_unref(job->rows[i].author);
     }
     mem_free(job->rows);
+    for (size_t i = 0; i < job->versions_count; i++) {
+        store_version_fini(&job->versions[i]);
+    }
+    mem_free(job->versions);
+    free_work(job->work);
     mem_free(job);
 }
 

@@ -1,4 +1,5 @@
 /* shelf.c: the shelf's thread. Loads before folds: somebody waits for a load. */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "limit/caps.h"
 #include "observe/log.h"
@@ -7,24 +8,23 @@
 #include "store/internal.h"
 #include "store/pack.h"
 
-static enum err ensure_open(struct store *st, struct fault *why) {
+enum err shelf_ensure_open(struct store *st, struct fault *why) {
     return st->shelf ? ERR_OK : st->form->shelf_open(&st->where, &st->shelf, why);
 }
 
-/* After an error only a fresh opening may say what is there. */
-static void settle(struct store *st, enum err e) {
+void shelf_settle(struct store *st, enum err e) {
     if (e == ERR_STORE && st->shelf) {
         st->form->shelf_close(st->shelf, false);
         st->shelf = NULL;
     }
 }
 
-/* The room's snapshot, unpacked; *ret NULL when there is none. */
+/* The room's snapshot, unpacked; *ret NULL when there is none. `ret_authors` may be NULL. */
 static enum err read_snapshot(struct store *st, struct store_job *job, struct frame **ret,
-                              struct fault *why) {
+                              struct frame **ret_authors, struct fault *why) {
     struct snapshot snap = {0};
     bool found = false;
-    enum err e = ensure_open(st, why);
+    enum err e = shelf_ensure_open(st, why);
     e = e ? e : st->form->shelf_read(st->shelf, frame_slice(job->room), &snap, &found, why);
     if (e == ERR_OK && found) {
         uint64_t version = form_version(snap.version, snap.epoch, st->epoch);
@@ -32,14 +32,17 @@ static enum err read_snapshot(struct store *st, struct store_job *job, struct fr
         job->exists = true;
         e = unpack(frame_slice(snap.state), snap.plain_bytes, ret);
     }
-    frame_unref(snap.state);
-    settle(st, e);
+    if (e == ERR_OK && ret_authors) {
+        *ret_authors = snap.authors ? frame_ref(snap.authors) : NULL;
+    }
+    snapshot_fini(&snap);
+    shelf_settle(st, e);
     return e;
 }
 
 static void load(struct store *st, struct store_job *job) {
     struct fault why = {.text = "the snapshot cannot be unpacked"};
-    job->err = read_snapshot(st, job, &job->snapshot, &why);
+    job->err = read_snapshot(st, job, &job->snapshot, NULL, &why);
     if (job->err != ERR_OK) {
         store_complain(job, &why);
     }
@@ -49,32 +52,39 @@ static void load(struct store *st, struct store_job *job) {
 }
 
 static enum err write_folded(struct store *st, struct store_job *job, struct frame *state,
-                             struct fault *why) {
+                             slice authors, struct fault *why) {
     struct snapshot snap = {.version = job->version,
                             .epoch = st->epoch,
                             .at_ms = job->rows[job->rows_count - 1].at_ms,
-                            .plain_bytes = state->n};
+                            .plain_bytes = state->n,
+                            .authors = authors.n ? frame_copy(authors) : NULL};
     enum err e = pack(frame_slice(state), &snap.state);
-    e = e ? e : ensure_open(st, why);
+    e = e ? e : shelf_ensure_open(st, why);
     e = e ? e : st->form->shelf_write(st->shelf, frame_slice(job->room), &snap, why);
-    frame_unref(snap.state);
-    settle(st, e);
+    snapshot_fini(&snap);
+    shelf_settle(st, e);
     return e;
 }
 
 static void fold_room(struct store *st, struct store_job *job) {
     struct fault why = {.text = "no memory"};
     struct frame *before = NULL;
+    struct frame *known = NULL;
     struct frame *after = NULL;
-    job->err = read_snapshot(st, job, &before, &why);
+    struct buf authors;
+    buf_init(&authors, 0);
+    job->err = read_snapshot(st, job, &before, &known, &why);
     if (job->err == ERR_OK) {
-        job->err = fold(frame_slice(before), job->rows, job->rows_count, &after, &why);
+        buf_put_slice(&authors, frame_slice(known));
+        job->err = fold(frame_slice(before), job->rows, job->rows_count, &authors, &after, &why);
     }
     if (job->err == ERR_OK) {
-        job->err = write_folded(st, job, after, &why);
+        job->err = write_folded(st, job, after, buf_slice(&authors), &why);
     }
     job->snapshot_bytes = after ? after->n : 0;
+    buf_fini(&authors);
     frame_unref(before);
+    frame_unref(known);
     frame_unref(after);
     if (job->err == ERR_OK) {
         metric_add(METRIC_STORE_FOLDS, 0, 1);
@@ -90,9 +100,9 @@ static void fold_room(struct store *st, struct store_job *job) {
 static void do_chore(struct store *st, struct store_job *job) {
     struct fault why = {.text = "this kind of store has tools of its own"};
     bool again = false;
-    enum err e = st->form->shelf_chore ? ensure_open(st, &why) : ERR_INTERNAL;
+    enum err e = st->form->shelf_chore ? shelf_ensure_open(st, &why) : ERR_INTERNAL;
     e = e ? e : st->form->shelf_chore(st->shelf, job->chore, st->epoch, &again, &why);
-    settle(st, job->chore->kind == CHORE_SHRINK ? e : ERR_OK);
+    shelf_settle(st, job->chore->kind == CHORE_SHRINK ? e : ERR_OK);
     store_end_chore(st, job, e, &why, &again);
     if (again) {
         list_push(&st->folds, &job->node);
@@ -102,8 +112,10 @@ static void do_chore(struct store *st, struct store_job *job) {
 static void do_later(struct store *st, struct store_job *job) {
     if (job->op == STORE_CHORE) {
         do_chore(st, job);
-    } else {
+    } else if (job->op == STORE_FOLD) {
         fold_room(st, job);
+    } else {
+        shelf_serve_version(st, job);
     }
 }
 

@@ -5,6 +5,22 @@
 
 #include "store/sqlite.h"
 
+/* The statements of the shelf's file. */
+enum {
+    SHELF_READ,
+    SHELF_WRITE,
+    SHELF_LIST,
+    VERSION_LIST,
+    VERSION_READ,
+    VERSION_WRITE,
+    VERSION_DROP,
+    SHELF_STATEMENTS
+};
+
+struct shelf_file {
+    struct sqlite_file file;
+};
+
 extern const struct sqlite_schema sqlite_journal_schema;
 extern const struct sqlite_schema sqlite_shelf_schema;
 
@@ -26,5 +42,13 @@ enum err sqlite_shelf_write(void *, slice room, const struct snapshot *, struct 
 void sqlite_shelf_rest(void *);
 enum err sqlite_shelf_chore(void *, struct store_chore *, uint64_t epoch, bool *ret_again,
                             struct fault *);
+
+enum err sqlite_version_list(void *, slice room, uint64_t before, size_t most,
+                             struct store_version **ret, size_t *ret_count, struct fault *);
+enum err sqlite_version_read(void *, slice room, uint64_t id, struct store_version *ret,
+                             bool *ret_found, struct fault *);
+enum err sqlite_version_write(void *, slice room, const struct store_version *, uint64_t *ret_id,
+                              struct fault *);
+enum err sqlite_version_drop(void *, slice room, const uint64_t *ids, size_t count, struct fault *);
 
 #endif

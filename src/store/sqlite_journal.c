@@ -17,13 +17,14 @@ static const char *const steps[] = {
     "CREATE TABLE life(only INTEGER PRIMARY KEY CHECK(only = 1), epoch INTEGER NOT NULL,"
     " clean INTEGER NOT NULL, last_id INTEGER NOT NULL);"
     "INSERT INTO life VALUES(1, 0, 1, 0);",
+    "ALTER TABLE journal ADD COLUMN author TEXT;",
 };
 
 enum { APPEND, READ, TRIM, LAST, LIST, STATEMENTS };
 
 static const char *const statements[STATEMENTS] = {
-    [APPEND] = "INSERT INTO journal VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT(id) DO NOTHING",
-    [READ] = "SELECT id, version, epoch, at_ms, payload, sum FROM journal"
+    [APPEND] = "INSERT INTO journal VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9) ON CONFLICT(id) DO NOTHING",
+    [READ] = "SELECT id, version, epoch, at_ms, payload, sum, author FROM journal"
              " WHERE room_key=?1 AND room=?2 ORDER BY id",
     [TRIM] = "DELETE FROM journal WHERE room_key=?1 AND room=?2 AND id<=?3",
     [LAST] = "SELECT epoch, clean, max(last_id, coalesce((SELECT max(id) FROM journal), 0))"
@@ -49,10 +50,10 @@ struct journal {
     struct sqlite_file file;
 };
 
-static uint64_t sum_of(uint64_t id, uint64_t version, uint64_t epoch, uint64_t at_ms, slice room,
-                       slice payload) {
-    const uint64_t numbers[] = {id, version, epoch, at_ms};
-    return pack_sum(numbers, 4, room, payload);
+static uint64_t sum_of(const struct store_row *row, uint64_t epoch, slice room, slice payload,
+                       slice author) {
+    const uint64_t numbers[] = {row->id, row->version, epoch, row->at_ms, pack_key(author)};
+    return pack_sum(numbers, author.n ? 5 : 4, room, payload);
 }
 
 /* ---- opening ---- */
@@ -126,7 +127,10 @@ static enum err append(struct journal *j, const struct store_job *job, uint64_t 
     sqlite_bind_number(s, 5, epoch);
     sqlite_bind_number(s, 6, row->at_ms);
     sqlite_bind_bytes(s, 7, payload);
-    sqlite_bind_number(s, 8, sum_of(row->id, row->version, epoch, row->at_ms, room, payload));
+    sqlite_bind_number(s, 8, sum_of(row, epoch, room, payload, frame_slice(row->author)));
+    if (row->author) {
+        sqlite_bind_text(s, 9, frame_slice(row->author));
+    }
     return sqlite_do(&j->file, s, why);
 }
 
@@ -157,7 +161,8 @@ static enum err take_row(struct store_job *job, sqlite3_stmt *s, uint64_t epoch_
         .id = sqlite_number(s, 0), .version = sqlite_number(s, 1), .at_ms = sqlite_number(s, 3)};
     uint64_t epoch = sqlite_number(s, 2);
     slice payload = sqlite_bytes(s, 4);
-    uint64_t sum = sum_of(row.id, row.version, epoch, row.at_ms, frame_slice(job->room), payload);
+    slice author = sqlite_bytes(s, 6);
+    uint64_t sum = sum_of(&row, epoch, frame_slice(job->room), payload, author);
     if (sum != sqlite_number(s, 5) || epoch > epoch_now) {
         (void)snprintf(why->text, sizeof why->text, "row %llu of the journal has a wrong sum",
                        (unsigned long long)row.id);
@@ -169,6 +174,7 @@ static enum err take_row(struct store_job *job, sqlite3_stmt *s, uint64_t epoch_
         return ERR_NOMEM;
     }
     memcpy(row.update->bytes, payload.p ? payload.p : row.update->bytes, payload.n);
+    row.author = author.n ? frame_copy(author) : NULL;
     if (!(job->rows_count & (job->rows_count - 1))) { /* grows at powers of two */
         size_t cap = job->rows_count ? job->rows_count * 2 : 1;
         job->rows = mem_resize(job->rows, cap * sizeof *job->rows);

@@ -1,4 +1,5 @@
-/* sqlite_shelf.c: the shelf's file: one packed snapshot per room. */
+/* sqlite_shelf.c: the shelf's file: one packed snapshot per room; its versions are in
+ * sqlite_versions.c. */
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -12,18 +13,30 @@ static const char *const steps[] = {
     "CREATE TABLE room(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
     " version INTEGER NOT NULL, epoch INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
     " plain_bytes INTEGER NOT NULL, sum INTEGER NOT NULL, state BLOB NOT NULL);",
+    "ALTER TABLE room ADD COLUMN authors BLOB;"
+    "CREATE TABLE version(id INTEGER PRIMARY KEY AUTOINCREMENT, room TEXT NOT NULL,"
+    " version INTEGER NOT NULL, at_ms INTEGER NOT NULL, automatic INTEGER NOT NULL, label TEXT,"
+    " plain_bytes INTEGER NOT NULL, sum INTEGER NOT NULL, state BLOB NOT NULL);"
+    "CREATE INDEX version_by_room ON version(room, id);",
 };
 
-enum { READ, WRITE, LIST, STATEMENTS };
-
-static const char *const statements[STATEMENTS] = {
-    [READ] = "SELECT version, epoch, at_ms, plain_bytes, state, sum FROM room WHERE name=?1",
-    [WRITE] = "INSERT INTO room(name, version, epoch, at_ms, plain_bytes, state, sum)"
-              " VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(name) DO UPDATE SET"
-              " version=?2, epoch=?3, at_ms=?4, plain_bytes=?5, state=?6, sum=?7",
+static const char *const statements[SHELF_STATEMENTS] = {
+    [SHELF_READ] =
+        "SELECT version, epoch, at_ms, plain_bytes, state, sum, authors FROM room WHERE name=?1",
+    [SHELF_WRITE] =
+        "INSERT INTO room(name, version, epoch, at_ms, plain_bytes, state, sum, authors)"
+        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT(name) DO UPDATE SET"
+        " version=?2, epoch=?3, at_ms=?4, plain_bytes=?5, state=?6, sum=?7, authors=?8",
     /* the length of a value is in the row's head: the state itself is not read */
-    [LIST] = ("SELECT id, name, version, epoch, at_ms, length(state) FROM room WHERE id > ?1"
-              " ORDER BY id LIMIT ?2"),
+    [SHELF_LIST] = ("SELECT id, name, version, epoch, at_ms, length(state) FROM room WHERE id > ?1"
+                    " ORDER BY id LIMIT ?2"),
+    [VERSION_LIST] = "SELECT id, version, at_ms, automatic, label, plain_bytes, length(state)"
+                     " FROM version WHERE room=?1 AND id<?2 ORDER BY id DESC LIMIT ?3",
+    [VERSION_READ] = "SELECT id, version, at_ms, automatic, label, plain_bytes, sum, state"
+                     " FROM version WHERE room=?1 AND (id=?2 OR ?2=0) ORDER BY id DESC LIMIT 1",
+    [VERSION_WRITE] = "INSERT INTO version(room, version, at_ms, automatic, label, plain_bytes,"
+                      " sum, state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+    [VERSION_DROP] = "DELETE FROM version WHERE room=?1 AND id=?2",
 };
 
 const struct sqlite_schema sqlite_shelf_schema = {
@@ -32,16 +45,13 @@ const struct sqlite_schema sqlite_shelf_schema = {
     .steps = steps,
     .step_count = sizeof steps / sizeof *steps,
     .statements = statements,
-    .statement_count = STATEMENTS,
+    .statement_count = SHELF_STATEMENTS,
 };
 
-struct shelf_file {
-    struct sqlite_file file;
-};
-
-static uint64_t sum_of(const struct snapshot *snap, slice room, slice state) {
-    const uint64_t numbers[] = {snap->version, snap->epoch, snap->at_ms, snap->plain_bytes};
-    return pack_sum(numbers, 4, room, state);
+static uint64_t sum_of(const struct snapshot *snap, slice room, slice state, slice authors) {
+    const uint64_t numbers[] = {snap->version, snap->epoch, snap->at_ms, snap->plain_bytes,
+                                pack_key(authors)};
+    return pack_sum(numbers, authors.n ? 5 : 4, room, state);
 }
 
 enum err sqlite_shelf_open(const struct form_where *where, void **ret, struct fault *why) {
@@ -70,7 +80,8 @@ static enum err take_snapshot(sqlite3_stmt *s, slice room, struct snapshot *ret,
                             .at_ms = sqlite_number(s, 2),
                             .plain_bytes = sqlite_number(s, 3)};
     slice state = sqlite_bytes(s, 4);
-    if (sqlite_number(s, 5) != sum_of(&snap, room, state)) {
+    slice authors = sqlite_bytes(s, 6);
+    if (sqlite_number(s, 5) != sum_of(&snap, room, state, authors)) {
         (void)snprintf(why->text, sizeof why->text, "the snapshot has a wrong sum");
         return ERR_DAMAGED;
     }
@@ -80,6 +91,7 @@ static enum err take_snapshot(sqlite3_stmt *s, slice room, struct snapshot *ret,
         return ERR_NOMEM;
     }
     memcpy(snap.state->bytes, state.p, state.n);
+    snap.authors = authors.n ? frame_copy(authors) : NULL;
     *ret = snap;
     return ERR_OK;
 }
@@ -87,7 +99,7 @@ static enum err take_snapshot(sqlite3_stmt *s, slice room, struct snapshot *ret,
 enum err sqlite_shelf_read(void *shelf, slice room, struct snapshot *ret, bool *ret_found,
                            struct fault *why) {
     struct shelf_file *f = shelf;
-    sqlite3_stmt *s = f->file.statements[READ];
+    sqlite3_stmt *s = f->file.statements[SHELF_READ];
     sqlite_bind_text(s, 1, room);
     bool row = false;
     enum err e = sqlite_next(&f->file, s, &row, why);
@@ -102,7 +114,7 @@ enum err sqlite_shelf_read(void *shelf, slice room, struct snapshot *ret, bool *
 enum err sqlite_shelf_write(void *shelf, slice room, const struct snapshot *snap,
                             struct fault *why) {
     struct shelf_file *f = shelf;
-    sqlite3_stmt *s = f->file.statements[WRITE];
+    sqlite3_stmt *s = f->file.statements[SHELF_WRITE];
     slice state = frame_slice(snap->state);
     sqlite_bind_text(s, 1, room);
     sqlite_bind_number(s, 2, snap->version);
@@ -110,7 +122,10 @@ enum err sqlite_shelf_write(void *shelf, slice room, const struct snapshot *snap
     sqlite_bind_number(s, 4, snap->at_ms);
     sqlite_bind_number(s, 5, snap->plain_bytes);
     sqlite_bind_bytes(s, 6, state);
-    sqlite_bind_number(s, 7, sum_of(snap, room, state));
+    sqlite_bind_number(s, 7, sum_of(snap, room, state, frame_slice(snap->authors)));
+    if (snap->authors) {
+        sqlite_bind_bytes(s, 8, frame_slice(snap->authors));
+    }
     return sqlite_do(&f->file, s, why);
 }
 
@@ -120,7 +135,7 @@ void sqlite_shelf_rest(void *shelf) {
 
 static enum err list(struct shelf_file *f, struct store_chore *chore, uint64_t epoch_now,
                      struct fault *why) {
-    sqlite3_stmt *s = f->file.statements[LIST];
+    sqlite3_stmt *s = f->file.statements[SHELF_LIST];
     sqlite_bind_number(s, 1, chore->after);
     sqlite_bind_number(s, 2, CAPS_STORE_LIST);
     bool row = false;
@@ -160,4 +175,8 @@ const struct store_form store_sqlite = {
     .shelf_write = sqlite_shelf_write,
     .shelf_rest = sqlite_shelf_rest,
     .shelf_chore = sqlite_shelf_chore,
+    .version_list = sqlite_version_list,
+    .version_read = sqlite_version_read,
+    .version_write = sqlite_version_write,
+    .version_drop = sqlite_version_drop,
 };

@@ -34,6 +34,7 @@ static struct store *make(const struct store_options *o) {
     st->o.data = st->data;
     queue_init(&st->to_journal);
     queue_init(&st->to_shelf);
+    queue_init(&st->to_history);
     list_init(&st->unstored);
     list_init(&st->asks);
     list_init(&st->loads);
@@ -67,6 +68,7 @@ struct store *store_open(const struct store_options *o, char *why, size_t why_by
     }
     must(pthread_create(&st->journal_thread, NULL, journal_run, st) == 0);
     must(pthread_create(&st->shelf_thread, NULL, shelf_run, st) == 0);
+    must(pthread_create(&st->history_thread, NULL, history_run, st) == 0);
     st->open = true;
     return st;
 }
@@ -166,6 +168,11 @@ enum store_end store_close(struct store *st, unsigned ms) {
         log_error("STORE-STUCK", log_str("thread", slice_str("shelf")));
         return STORE_STUCK;
     }
+    queue_close(&st->to_history); /* nobody writes what it would make now */
+    if (!joined(st->history_thread, ms)) {
+        log_error("STORE-STUCK", log_str("thread", slice_str("history")));
+        return STORE_STUCK;
+    }
     queue_close(&st->to_journal);
     if (!joined(st->journal_thread, ms)) {
         log_error("STORE-STUCK", log_str("thread", slice_str("journal")));
@@ -194,6 +201,7 @@ void store_free(struct store *st) {
     (void)drop_all(&st->folds);
     queue_fini(&st->to_journal);
     queue_fini(&st->to_shelf);
+    queue_fini(&st->to_history);
     if (st->lock >= 0) {
         (void)close(st->lock);
     }

@@ -2,14 +2,22 @@
  * one snapshot on the shelf when they have become many; named and automatic versions stand beside
  * it.
  *
- * Whoever wants something posts a job and gets it back, done, by the `done` callback. Two threads
- * work: the journal's commits whatever has arrived as one group and then hands it back, so a commit
- * is shared by all who wait for it; the shelf's reads, merges and compresses, so that no writer
- * waits for a large room. Each has a file, and one connection to it, of its own.
+ * Whoever wants something posts a job and gets it back, done, by the `done` callback. Three
+ * threads work: the journal's commits whatever has arrived as one group and then hands it back, so
+ * a commit is shared by all who wait for it; the shelf's reads, merges and compresses, so that no
+ * writer waits for a large room; both have a file, and one connection to it, of their own.
+ * History's has none: it works out what versions need, so that nobody who loads a room waits for
+ * that.
  *
  *     append  journal: commit -> done
  *     load    journal: read the rows -> shelf: read the snapshot -> done
  *     fold    journal: read the rows -> shelf: merge, write -> journal: delete those rows -> done
+ *     save    journal: read the rows -> shelf: read -> history: merge -> shelf: write -> done
+ *     list    journal: read the rows -> shelf: read -> done
+ *     read    shelf: read -> history: unpack -> done
+ *
+ * A version is a copy of what a room was at one time, made of what is stored like a snapshot, and
+ * beside it; saving one touches neither the snapshot nor the rows, and no writer waits for it.
  *
  * Rows are read before the snapshot, and deleted after it is durable: whatever happens in between,
  * a load finds each update at least once, and an update applied twice changes nothing.
@@ -34,6 +42,7 @@
 #include "base/err.h"
 #include "base/frame.h"
 #include "base/list.h"
+#include "store/thin.h"
 
 struct store;
 struct store_form;
@@ -44,6 +53,9 @@ enum store_op {
     STORE_APPEND, /* an update is to last */
     STORE_LOAD,   /* what is known of a room */
     STORE_FOLD,   /* a room's rows are to become one snapshot */
+    STORE_SAVE,   /* what is stored of a room is to be kept as a version */
+    STORE_LIST,   /* which versions of a room there are */
+    STORE_READ,   /* one of them */
     STORE_CHORE,  /* what tools ask for, see struct store_chore */
 };
 
@@ -87,7 +99,25 @@ struct store_row {
     uint64_t version;     /* of the room, after this */
     uint64_t at_ms;       /* wall clock */
     struct frame *update; /* Yjs update, V1 */
+    struct frame *author; /* the user it came from; NULL: as for this client id before */
 };
+
+/* What a room was at one time. */
+struct store_version {
+    uint64_t id;         /* rises over all rooms, is never given twice; 0: not yet given */
+    uint64_t version;    /* of the room, then */
+    uint64_t at_ms;      /* wall clock */
+    size_t plain_bytes;  /* of the state as a Yjs update, V2 */
+    size_t packed_bytes; /* as it is stored */
+    bool automatic;      /* nobody asked for it */
+    struct frame *label; /* UTF-8; NULL: none */
+    struct frame *state; /* NULL in lists */
+};
+
+/* Empties it. */
+void store_version_fini(struct store_version *);
+
+struct store_work; /* what the store's threads hand each other */
 
 struct store_job {
     struct list_node node; /* the store's */
@@ -99,8 +129,12 @@ struct store_job {
 
     struct store_row row; /* append: version and update; the store takes the count on it */
 
-    /* load, fold: filled by the store */
-    enum err err; /* ERR_DAMAGED: this room cannot be read; ERR_STORE: not now */
+    uint64_t version_id; /* read: which; 0: the newest */
+    uint64_t before;     /* list: below this id; 0: all */
+    size_t most;         /* list: so many, newest first */
+
+    /* filled by the store */
+    enum err err; /* ERR_DAMAGED: it cannot be read; ERR_STORE: not now; ERR_NO_VERSION */
     bool exists;  /* anything is known of the room */
     uint64_t version;
     struct frame *snapshot; /* Yjs update, V2; NULL: none */
@@ -114,9 +148,16 @@ struct store_job {
     /* NULL: the store's own. Takes the job, on one of the store's threads. */
     void (*done)(void *ctx, struct store_job *);
     void *done_ctx;
+    /* save: label and automatic by who asks, the rest by the store. list: newest first. read: the
+     * state is an update, V1 */
+    struct store_version *versions;
+    size_t versions_count;
+    struct store_work *work; /* the store's */
 };
 
 struct store_job *store_job_new(enum store_op, struct frame *room);
+/* STORE_SAVE, with a label (UTF-8; empty: none). */
+struct store_job *store_job_save(struct frame *room, slice label, bool automatic);
 /* Frees it with all it holds; NULL is a no-op. */
 void store_job_free(struct store_job *);
 /* Frees what a list has brought. */
@@ -127,7 +168,8 @@ struct store_options {
     bool relaxed;                  /* a commit need not reach the disk at once */
     const struct store_form *form; /* NULL: sqlite */
     const char *vfs;               /* tests: the file system of SQLite to use; NULL: its own */
-    unsigned metrics_thread;       /* this index and the next are the store's, see metrics.h */
+    unsigned metrics_thread;       /* this index and the next two are the store's, see metrics.h */
+    struct thin_rule versions;     /* which are kept; all zero: as caps.h says */
     unsigned retry_ms;             /* tests: first wait after a failure; 0: CAPS_STORE_RETRY_MS */
     void (*done)(void *ctx, struct store_job *); /* takes the job */
     void (*changed)(void *ctx, bool serving);

@@ -135,6 +135,81 @@ static void a_version_never_goes_back_when_the_end_was_not_clean(void **state) {
     expect_room(f, "r", 5, 5 + STORE_VERSION_GAP);
 }
 
+/* ---- versions ---- */
+
+static void a_version_is_what_the_room_was_and_stays_so(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    uint64_t of_rows = save(f, "r", "three");
+    fold_room(f, "r");
+    uint64_t of_snapshot = save(f, "r", "");
+    type(f, "r", 3, 5);
+    uint64_t of_both = save(f, "r", "f\xc3\xbcnf");
+    type(f, "r", 5, 9);
+    type(f, "other", 0, 1);
+    uint64_t others = save(f, "other", "");
+    assert_true(0 < of_rows && of_rows < of_snapshot && of_snapshot < of_both && of_both < others);
+    expect_room(f, "r", 9, 9); /* nothing of that touched the room */
+    close_store(f);
+    open_store(f);
+    expect_version(f, "r", of_rows, 3);
+    expect_version(f, "r", of_snapshot, 3);
+    expect_version(f, "r", of_both, 5);
+    expect_version(f, "r", 0, 5); /* the newest */
+    expect_no_version(f, "r", others, ERR_NO_VERSION);
+    expect_no_version(f, "r", others + 1, ERR_NO_VERSION);
+    struct store_job *job = list(f, "r", 0, 10);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(job->versions_count, 3);
+    const struct store_version *v = job->versions;
+    assert_true(v[0].id == of_both && v[1].id == of_snapshot && v[2].id == of_rows);
+    assert_true(slice_is(frame_slice(v[0].label), "f\xc3\xbcnf") && !v[0].automatic);
+    assert_true(!v[1].label && v[1].automatic);
+    assert_int_equal(v[0].version, 5);
+    assert_int_equal(v[2].version, 3);
+    assert_true(v[0].plain_bytes > 0 && v[0].packed_bytes > 0 && v[0].at_ms >= v[2].at_ms);
+    store_job_free(job);
+    job = list(f, "r", of_both, 1);
+    assert_true(job->versions_count == 1 && job->versions->id == of_snapshot);
+    store_job_free(job);
+}
+
+static void a_room_without_versions_and_no_room_are_told_apart(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "rows", 0, 1);
+    type(f, "folded", 0, 1);
+    fold_room(f, "folded");
+    const char *const rooms[] = {"rows", "folded", "nobody's"};
+    for (size_t i = 0; i < 3; i++) {
+        struct store_job *job = list(f, rooms[i], 0, 10);
+        assert_int_equal(job->err, ERR_OK);
+        assert_int_equal(job->versions_count, 0);
+        assert_int_equal(job->exists, i < 2);
+        store_job_free(job);
+        expect_no_version(f, rooms[i], 0, ERR_NO_VERSION);
+    }
+    assert_int_equal(save(f, "nobody's", "x"), 0);
+}
+
+static void more_versions_than_the_rule_allows_go_the_oldest_first(void **state) {
+    struct fixture *f = *state;
+    f->rule.most = 3;
+    f->rule.named = 1;
+    open_store(f);
+    type(f, "r", 0, 1);
+    uint64_t ids[6];
+    for (int i = 0; i < 6; i++) {
+        ids[i] = save(f, "r", i == 1 ? "kept" : "");
+    }
+    struct store_job *job = list(f, "r", 0, 10);
+    assert_int_equal(job->versions_count, 3);
+    assert_true(job->versions[0].id == ids[5] && job->versions[1].id == ids[4]);
+    assert_true(job->versions[2].id == ids[1]);
+    store_job_free(job);
+}
+
 /* ---- when the disk suffers ---- */
 
 static void nothing_is_handed_back_before_it_is_durable(void **state) {
@@ -194,13 +269,17 @@ static bool live_through(struct fixture *f, long fail_at, unsigned seed) {
         open_store(f);
     }
     unsigned handed_back = 0;
+    uint64_t versions[2] = {0};
     for (unsigned i = 0; i < 6; i++) {
         type(f, "r", i, i + 1);
         handed_back++;
-        if (i == 3) {
+        if (i == 1 || i == 4) {
+            versions[i / 4] = save(f, "r", "mine"); /* may fail, and says so */
+        } else if (i == 3) {
             store_job_free(ask(f, STORE_FOLD, "r")); /* may fail: then the rows stay */
         }
     }
+    store_post(f->store, save_job("r", "late"));
     store_post(f->store, job_for(STORE_FOLD, "r")); /* perhaps under way at the cut */
     struct disk_image image;
     disk_cut(&image);
@@ -213,6 +292,16 @@ static bool live_through(struct fixture *f, long fail_at, unsigned seed) {
     assert_int_equal(job->err, ERR_OK);
     assert_int_equal(letters(job), handed_back);
     assert_true(job->version >= handed_back);
+    store_job_free(job);
+    for (unsigned i = 0; i < 2; i++) {
+        if (versions[i]) {
+            expect_version(f, "r", versions[i], i ? 5 : 2);
+        }
+    }
+    job = list(f, "r", 0, 10); /* whatever else is there is whole */
+    for (size_t i = 0; i < job->versions_count; i++) {
+        expect_version(f, "r", job->versions[i].id, (unsigned)job->versions[i].version);
+    }
     store_job_free(job);
     close_store(f);
     return came;
@@ -260,6 +349,65 @@ static void a_damaged_room_is_refused_and_the_others_serve(void **state) {
     }
     type(f, "whole", 3, 4);
     expect_room(f, "whole", 4, 4);
+}
+
+static void a_damaged_version_is_refused_and_the_others_and_the_room_serve(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 2);
+    const uint64_t ids[] = {save(f, "r", "state"), save(f, "r", "label"), save(f, "r", "size"),
+                            save(f, "r", "whole")};
+    close_store(f);
+    spoil(f, "rooms.db",
+          "UPDATE version SET state=x'28b52ffd0000' WHERE label='state';"
+          "UPDATE version SET label='other' WHERE label='label';"
+          "UPDATE version SET plain_bytes=plain_bytes+1 WHERE label='size'");
+    open_store(f);
+    for (size_t i = 0; i < 3; i++) {
+        expect_no_version(f, "r", ids[i], ERR_DAMAGED);
+    }
+    expect_version(f, "r", ids[3], 2);
+    struct store_job *job = list(f, "r", 0, 10);
+    assert_int_equal(job->versions_count, 4);
+    store_job_free(job);
+    expect_room(f, "r", 2, 2);
+}
+
+static void versions_of_a_damaged_room_are_there(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 2);
+    uint64_t id = save(f, "r", "before");
+    close_store(f);
+    spoil(f, "journal.db", "UPDATE journal SET version=9");
+    open_store(f);
+    assert_int_equal(save(f, "r", "after"), 0);
+    struct store_job *job = list(f, "r", 0, 10);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(job->versions_count, 1);
+    store_job_free(job);
+    expect_version(f, "r", id, 2);
+}
+
+/* What a collabd of schema 1 has written is read and brought up to date. */
+static void files_of_schema_1_are_brought_up_to_date(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "folded", 0, 3);
+    fold_room(f, "folded");
+    type(f, "folded", 3, 4);
+    type(f, "rows", 0, 2);
+    close_store(f);
+    spoil(f, "journal.db", "ALTER TABLE journal DROP COLUMN author; PRAGMA user_version=1");
+    spoil(f, "rooms.db",
+          "DROP TABLE version; ALTER TABLE room DROP COLUMN authors; PRAGMA user_version=1");
+    open_store(f);
+    expect_room(f, "folded", 4, 4);
+    expect_room(f, "rows", 2, 2);
+    expect_version(f, "rows", save(f, "rows", "first"), 2);
+    type(f, "rows", 2, 3);
+    fold_room(f, "rows");
+    expect_room(f, "rows", 3, 3);
 }
 
 static void refuses_to_open(struct fixture *f, const char *word) {
@@ -311,8 +459,10 @@ static void memory_leaves_nothing_behind(void **state) {
     assert_string_equal(store_name(m.store), "memory");
     type(&m, "r", 0, 3);
     fold_room(&m, "r");
+    uint64_t id = save(&m, "r", "three");
     type(&m, "r", 3, 5);
     expect_room(&m, "r", 5, 5);
+    expect_version(&m, "r", id, 3);
     close_store(&m);
     open_store(&m);
     expect_room(&m, "r", 0, 0);
@@ -504,11 +654,17 @@ int main(void) {
         ON_FILES(what_is_queued_at_the_end_is_committed_first),
         ON_FILES(folding_keeps_everything_and_empties_the_journal),
         ON_FILES(what_waits_for_others_survives_folding),
+        ON_FILES(a_version_is_what_the_room_was_and_stays_so),
+        ON_FILES(a_room_without_versions_and_no_room_are_told_apart),
+        ON_FILES(more_versions_than_the_rule_allows_go_the_oldest_first),
         ON_DISK(a_version_never_goes_back_when_the_end_was_not_clean),
         ON_DISK(nothing_is_handed_back_before_it_is_durable),
         ON_DISK(an_end_while_it_fails_says_that_something_is_lost),
         ON_DISK(whichever_write_or_sync_fails_nothing_handed_back_is_lost),
         ON_FILES(a_damaged_room_is_refused_and_the_others_serve),
+        ON_FILES(a_damaged_version_is_refused_and_the_others_and_the_room_serve),
+        ON_FILES(versions_of_a_damaged_room_are_there),
+        ON_FILES(files_of_schema_1_are_brought_up_to_date),
         ON_FILES(what_is_no_store_of_ours_ends_the_start_with_a_sentence),
         ON_FILES(memory_leaves_nothing_behind),
         ON_FILES(every_room_is_listed_once_in_each_file_it_is_in),

@@ -32,6 +32,7 @@ struct fixture {
     int recoveries;
     bool on_disk; /* the disk of disk_test.h */
     bool relaxed;
+    struct thin_rule rule; /* which versions are kept */
 };
 
 static inline void on_done(void *ctx, struct store_job *job) {
@@ -57,6 +58,7 @@ static inline struct store *try_open(struct fixture *f, char *why, size_t why_by
                               .relaxed = f->relaxed,
                               .metrics_thread = CAPS_WORKERS,
                               .retry_ms = 1,
+                              .versions = f->rule,
                               .done = on_done,
                               .changed = on_changed,
                               .ctx = f};
@@ -195,6 +197,73 @@ static inline void expect_room(struct fixture *f, const char *room, unsigned cou
 static inline void fold_room(struct fixture *f, const char *room) {
     struct store_job *job = ask(f, STORE_FOLD, room);
     assert_int_equal(job->err, ERR_OK);
+    store_job_free(job);
+}
+
+/* ---- versions ---- */
+
+static inline struct store_job *save_job(const char *room, const char *label) {
+    struct frame *name = frame_copy(slice_str(room));
+    struct store_job *job = store_job_save(name, slice_str(label), label[0] == 0);
+    frame_unref(name);
+    return job;
+}
+
+/* Saves one and returns its id; 0 when that failed. */
+static inline uint64_t save(struct fixture *f, const char *room, const char *label) {
+    store_post(f->store, save_job(room, label));
+    struct store_job *job = wait_for(f, 10000);
+    assert_non_null(job);
+    assert_int_equal(job->op, STORE_SAVE);
+    uint64_t id = job->err == ERR_OK ? job->versions->id : 0;
+    store_job_free(job);
+    return id;
+}
+
+static inline struct store_job *list(struct fixture *f, const char *room, uint64_t before,
+                                     size_t most) {
+    struct store_job *job = job_for(STORE_LIST, room);
+    job->before = before;
+    job->most = most;
+    store_post(f->store, job);
+    job = wait_for(f, 10000);
+    assert_non_null(job);
+    return job;
+}
+
+static inline struct store_job *get(struct fixture *f, const char *room, uint64_t id) {
+    struct store_job *job = job_for(STORE_READ, room);
+    job->version_id = id;
+    store_post(f->store, job);
+    job = wait_for(f, 10000);
+    assert_non_null(job);
+    return job;
+}
+
+/* How many letters the version has. */
+static inline unsigned version_letters(const struct store_job *job) {
+    const struct yata_clock *clocks = NULL;
+    size_t n = 0;
+    const struct frame *state = job->versions->state;
+    struct yata_doc *doc = yata_doc_new(NULL);
+    assert_int_equal(yata_apply(doc, state->bytes, state->n, NULL, NULL), YATA_OK);
+    assert_int_equal(yata_state_vector(doc, &clocks, &n), YATA_OK);
+    unsigned all = n ? (unsigned)clocks[0].clock : 0;
+    yata_doc_free(doc);
+    return all;
+}
+
+static inline void expect_version(struct fixture *f, const char *room, uint64_t id,
+                                  unsigned count) {
+    struct store_job *job = get(f, room, id);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(version_letters(job), count);
+    store_job_free(job);
+}
+
+static inline void expect_no_version(struct fixture *f, const char *room, uint64_t id, enum err e) {
+    struct store_job *job = get(f, room, id);
+    assert_int_equal(job->err, e);
     store_job_free(job);
 }
 

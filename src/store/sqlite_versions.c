@@ -1,0 +1,131 @@
+/* sqlite_versions.c: the versions of rooms, in the shelf's file. */
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "store/pack.h"
+#include "store/sqlite_forms.h"
+
+static uint64_t sum_of(const struct store_version *v, slice room, slice state) {
+    const uint64_t numbers[] = {v->version, v->at_ms, v->plain_bytes, v->automatic,
+                                pack_key(frame_slice(v->label))};
+    return pack_sum(numbers, 5, room, state);
+}
+
+/* What both lists and single ones begin with. */
+static struct store_version take_head(sqlite3_stmt *s) {
+    slice label = sqlite_bytes(s, 4);
+    return (struct store_version){.id = sqlite_number(s, 0),
+                                  .version = sqlite_number(s, 1),
+                                  .at_ms = sqlite_number(s, 2),
+                                  .automatic = sqlite_number(s, 3) != 0,
+                                  .label = label.n ? frame_copy(label) : NULL,
+                                  .plain_bytes = sqlite_number(s, 5)};
+}
+
+enum err sqlite_version_list(void *shelf, slice room, uint64_t before, size_t most,
+                             struct store_version **ret, size_t *ret_count, struct fault *why) {
+    struct shelf_file *f = shelf;
+    sqlite3_stmt *s = f->file.statements[VERSION_LIST];
+    struct store_version *all = mem_new(most * sizeof *all);
+    size_t n = 0;
+    bool row = false;
+    sqlite_bind_text(s, 1, room);
+    sqlite_bind_number(s, 2, before ? before : INT64_MAX);
+    sqlite_bind_number(s, 3, most);
+    enum err e = sqlite_next(&f->file, s, &row, why);
+    while (e == ERR_OK && row && n < most) {
+        all[n] = take_head(s);
+        all[n++].packed_bytes = sqlite_number(s, 6);
+        e = sqlite_next(&f->file, s, &row, why);
+    }
+    (void)sqlite3_reset(s);
+    if (e != ERR_OK) {
+        for (size_t i = 0; i < n; i++) {
+            store_version_fini(&all[i]);
+        }
+        mem_free(all);
+        return e;
+    }
+    *ret = all;
+    *ret_count = n;
+    return ERR_OK;
+}
+
+static enum err take_version(sqlite3_stmt *s, slice room, struct store_version *ret,
+                             struct fault *why) {
+    struct store_version v = take_head(s);
+    slice state = sqlite_bytes(s, 7);
+    enum err e = ERR_OK;
+    if (sqlite_number(s, 6) != sum_of(&v, room, state)) {
+        (void)snprintf(why->text, sizeof why->text, "version %llu has a wrong sum",
+                       (unsigned long long)v.id);
+        e = ERR_DAMAGED;
+    } else if (!(v.state = frame_try_new(state.n))) {
+        (void)snprintf(why->text, sizeof why->text, "no memory");
+        e = ERR_NOMEM;
+    }
+    if (e != ERR_OK) {
+        store_version_fini(&v);
+        return e;
+    }
+    memcpy(v.state->bytes, state.p, state.n);
+    v.packed_bytes = state.n;
+    *ret = v;
+    return ERR_OK;
+}
+
+enum err sqlite_version_read(void *shelf, slice room, uint64_t id, struct store_version *ret,
+                             bool *ret_found, struct fault *why) {
+    struct shelf_file *f = shelf;
+    sqlite3_stmt *s = f->file.statements[VERSION_READ];
+    sqlite_bind_text(s, 1, room);
+    sqlite_bind_number(s, 2, id);
+    bool row = false;
+    enum err e = sqlite_next(&f->file, s, &row, why);
+    if (e == ERR_OK && row) {
+        e = take_version(s, room, ret, why);
+    }
+    (void)sqlite3_reset(s);
+    *ret_found = row && e == ERR_OK;
+    return e;
+}
+
+enum err sqlite_version_write(void *shelf, slice room, const struct store_version *v,
+                              uint64_t *ret_id, struct fault *why) {
+    struct shelf_file *f = shelf;
+    sqlite3_stmt *s = f->file.statements[VERSION_WRITE];
+    slice state = frame_slice(v->state);
+    sqlite_bind_text(s, 1, room);
+    sqlite_bind_number(s, 2, v->version);
+    sqlite_bind_number(s, 3, v->at_ms);
+    sqlite_bind_number(s, 4, v->automatic);
+    if (v->label) {
+        sqlite_bind_text(s, 5, frame_slice(v->label));
+    }
+    sqlite_bind_number(s, 6, v->plain_bytes);
+    sqlite_bind_number(s, 7, sum_of(v, room, state));
+    sqlite_bind_bytes(s, 8, state);
+    enum err e = sqlite_do(&f->file, s, why);
+    if (e == ERR_OK) {
+        *ret_id = (uint64_t)sqlite3_last_insert_rowid(f->file.db);
+    }
+    return e;
+}
+
+enum err sqlite_version_drop(void *shelf, slice room, const uint64_t *ids, size_t count,
+                             struct fault *why) {
+    struct shelf_file *f = shelf;
+    sqlite3_stmt *s = f->file.statements[VERSION_DROP];
+    enum err e = sqlite_run(&f->file, "BEGIN IMMEDIATE", why);
+    for (size_t i = 0; e == ERR_OK && i < count; i++) {
+        sqlite_bind_text(s, 1, room);
+        sqlite_bind_number(s, 2, ids[i]);
+        e = sqlite_do(&f->file, s, why);
+    }
+    e = e ? e : sqlite_run(&f->file, "COMMIT", why);
+    if (e != ERR_OK) {
+        struct fault ignored; /* the first one counts */
+        (void)sqlite_run(&f->file, "ROLLBACK", &ignored);
+    }
+    return e;
+}

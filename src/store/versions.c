@@ -1,0 +1,151 @@
+/* versions.c: the shelf's part of what concerns versions: it reads and writes, and leaves all that
+ * takes long to history's thread (history.c).
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "limit/caps.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+#include "store/internal.h"
+
+static void finish(struct store *st, struct store_job *job, const struct fault *why) {
+    if (job->err == ERR_DAMAGED || job->err == ERR_STORE || job->err == ERR_NOMEM) {
+        store_complain(job, why);
+    }
+    shelf_settle(st, job->err);
+    store_hand_back(st, job);
+}
+
+/* The room's snapshot as it is stored; none when the room has only rows, or nothing. */
+static enum err read_now(struct store *st, struct store_job *job, struct fault *why) {
+    bool found = false;
+    struct snapshot *now = &job->work->now;
+    enum err e = st->form->shelf_read(st->shelf, frame_slice(job->room), now, &found, why);
+    if (e == ERR_OK && found) {
+        uint64_t version = form_version(now->version, now->epoch, st->epoch);
+        job->version = version > job->version ? version : job->version;
+        job->exists = true;
+    }
+    return e;
+}
+
+/* ---- thinning ---- */
+
+/* The ids, of `n` versions, that may go; how many. */
+static size_t choose(const struct store *st, const struct store_version *v, size_t n,
+                     uint64_t *ret_ids) {
+    struct thin_version *t = mem_new((n + 1) * sizeof *t);
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        t[i] = (struct thin_version){
+            .at_ms = v[i].at_ms, .bytes = v[i].packed_bytes, .named = !v[i].automatic};
+    }
+    thin(&st->o.versions, clock_wall_ms(), t, n);
+    for (size_t i = 0; i < n; i++) {
+        if (!t[i].keep) {
+            ret_ids[count++] = v[i].id;
+        }
+    }
+    mem_free(t);
+    return count;
+}
+
+/* Forgets what the rule does not keep. A failure harms nothing: it is tried again after the next
+ * version. */
+static void thin_room(struct store *st, struct store_job *job) {
+    struct fault why = {0};
+    struct store_version *all = NULL;
+    size_t n = 0;
+    slice room = frame_slice(job->room);
+    enum err e = st->form->version_list(st->shelf, room, 0, CAPS_VERSIONS * 2, &all, &n, &why);
+    if (e == ERR_OK) {
+        uint64_t *ids = mem_new((n + 1) * sizeof *ids);
+        size_t count = choose(st, all, n, ids);
+        e = count ? st->form->version_drop(st->shelf, room, ids, count, &why) : ERR_OK;
+        metric_add(METRIC_VERSIONS_THINNED, 0, e == ERR_OK ? (int64_t)count : 0);
+        mem_free(ids);
+    }
+    for (size_t i = 0; i < n; i++) {
+        store_version_fini(&all[i]);
+    }
+    mem_free(all);
+    if (e != ERR_OK) {
+        log_limited(LOG_WARN, "VERSIONS-UNTHINNED", log_str("roomId", room),
+                    log_text("detail", why.text));
+    }
+    shelf_settle(st, e);
+}
+
+/* ---- jobs ---- */
+
+static void list(struct store *st, struct store_job *job, struct fault *why) {
+    struct snapshot *now = &job->work->now;
+    job->err = st->form->version_list(st->shelf, frame_slice(job->room), job->before, job->most,
+                                      &job->versions, &job->versions_count, why);
+    if (job->err == ERR_OK && !job->versions_count && !job->exists) {
+        job->err = read_now(st, job, why); /* is there such a room? */
+        job->err = job->err == ERR_DAMAGED ? ERR_OK : job->err;
+        snapshot_fini(now);
+    }
+    job->exists |= job->versions_count > 0;
+    finish(st, job, why);
+}
+
+static void read_one(struct store *st, struct store_job *job, struct fault *why) {
+    bool found = false;
+    job->versions = NEW(struct store_version);
+    job->err = st->form->version_read(st->shelf, frame_slice(job->room), job->version_id,
+                                      job->versions, &found, why);
+    job->versions_count = found;
+    if (job->err == ERR_OK && !found) {
+        job->err = ERR_NO_VERSION;
+    }
+    if (job->err == ERR_OK) {
+        queue_put(&st->to_history, job);
+    } else {
+        finish(st, job, why);
+    }
+}
+
+static void read_for_save(struct store *st, struct store_job *job, struct fault *why) {
+    job->err = read_now(st, job, why);
+    if (job->err == ERR_OK && job->exists) {
+        queue_put(&st->to_history, job);
+    } else {
+        job->err = job->err ? job->err : ERR_NOT_FOUND;
+        finish(st, job, why);
+    }
+}
+
+static void write_saved(struct store *st, struct store_job *job, struct fault *why) {
+    struct store_version *v = job->versions;
+    job->err = st->form->version_write(st->shelf, frame_slice(job->room), v, &v->id, why);
+    v->packed_bytes = v->state->n;
+    v->state = frame_unref(v->state);
+    bool written = job->err == ERR_OK;
+    if (written) {
+        metric_add(METRIC_VERSIONS_SAVED, 0, 1);
+        thin_room(st, job);
+        st->form->shelf_rest(st->shelf);
+    }
+    finish(st, job, why);
+}
+
+void shelf_serve_version(struct store *st, struct store_job *job) {
+    struct fault why = {.text = "no memory"};
+    if (!job->work) {
+        job->work = NEW(struct store_work);
+    }
+    job->err = shelf_ensure_open(st, &why);
+    if (job->err != ERR_OK) {
+        finish(st, job, &why);
+    } else if (job->work->made) {
+        write_saved(st, job, &why);
+    } else if (job->op == STORE_LIST) {
+        list(st, job, &why);
+    } else if (job->op == STORE_READ) {
+        read_one(st, job, &why);
+    } else {
+        read_for_save(st, job, &why);
+    }
+}
