@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/must.h"
 #include "observe/log.h"
+#include "observe/metrics.h"
 
 struct waiting {
     struct list_node node;
@@ -114,6 +115,7 @@ static void put_in_force(struct jwks *j, struct keyset *set, bool down, struct l
     if (set) {
         old = j->now;
         j->now = set;
+        metric_set(METRIC_JWKS_AGE, 0, (int64_t)(clock_wall_ms() / 1000));
     }
     j->fetching = false;
     j->down = down;

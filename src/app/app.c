@@ -212,7 +212,8 @@ static void announce(const struct app *a, const struct conf *c) {
                  v6 ? "[" : "", c->host, v6 ? "]" : "", port);
     (void)fflush(stdout);
     log_info("START", log_str("version", slice_str(COLLAB_VERSION)), log_u64("port", port),
-             log_u64("workers", c->workers));
+             log_u64("workers", c->workers),
+             log_u64("metricsPort", gateway_metrics_port(a->gateway)));
     if (c->dev) {
         log_warn("DEV-MODE",
                  log_text("detail", "who brings no token is an anonymous writer, and there are no "

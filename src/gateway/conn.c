@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/must.h"
 #include "gateway/conn_internal.h"
 #include "limit/caps.h"
@@ -91,6 +92,14 @@ static void on_close_frame(struct conn *c, const struct ws_frame *f) {
     conn_mark_dirty(c);
 }
 
+/* Which ping it answers is clear only when there was one. */
+static void on_pong(struct conn *c) {
+    if (c->pings_out == 1) {
+        metric_observe(METRIC_RTT, (double)(clock_mono_ns() - c->ping_ns) / 1e6);
+    }
+    c->pings_out = 0;
+}
+
 static void on_frame(struct conn *c, const struct ws_frame *f) {
     switch (f->op) {
     case WS_CONT:
@@ -106,7 +115,7 @@ static void on_frame(struct conn *c, const struct ws_frame *f) {
         }
         break;
     case WS_PONG:
-        c->pings_out = 0;
+        on_pong(c);
         break;
     case WS_CLOSE:
         on_close_frame(c, f);
@@ -261,7 +270,10 @@ static void sweep_open(struct conn *c, uint64_t now_ms) {
         metric_add(METRIC_STALLED, 0, 1);
         log_limited(LOG_WARN, "STALLED", log_u64("connectionId", c->id),
                     log_u64("queued", c->outbox.bytes));
+        size_t before = outbox_messages(&c->outbox);
         outbox_clear(&c->outbox); /* so that the close frame is the next thing to be read */
+        metric_add(METRIC_DROPPED, METRIC_REASON_STALLED,
+                   (int64_t)(before - outbox_messages(&c->outbox)));
         conn_close(c, 1013, "nothing has been read for too long");
         return;
     }
@@ -274,6 +286,7 @@ static void sweep_open(struct conn *c, uint64_t now_ms) {
         return;
     }
     c->pings_out++;
+    c->ping_ns = clock_mono_ns();
     c->ping_at_ms = now_ms + conn_options(c)->ping_ms;
     conn_queue_control(c, WS_PING, (slice){0});
 }
@@ -304,6 +317,13 @@ void conn_sweep(struct conn *c, uint64_t now_ms) {
     case CONN_GONE:
         break;
     }
+}
+
+void conn_weigh(const struct conn *c, struct conn_load *sum) {
+    sum->queued += c->outbox.count;
+    sum->queued_bytes += c->outbox.bytes;
+    sum->input_bytes += c->in.cap + c->message.cap;
+    sum->deepest = c->outbox.count > sum->deepest ? c->outbox.count : sum->deepest;
 }
 
 void conn_drain(struct conn *c) {
@@ -348,6 +368,7 @@ struct conn *conn_of_dead(struct list_node *node) {
 void conn_free(struct conn *c) {
     buf_fini(&c->in);
     buf_fini(&c->message);
+    metric_add(METRIC_DROPPED, METRIC_REASON_GONE, (int64_t)outbox_messages(&c->outbox));
     outbox_fini(&c->outbox);
     frame_unref(c->pong);
     tls_free(c->tls);

@@ -75,6 +75,15 @@ bool conn_start(struct conn *, bool pages_only);
 void conn_flush(struct conn *);
 /* Pings, time-outs. */
 void conn_sweep(struct conn *, uint64_t now_ms);
+/* What connections hold, summed. */
+struct conn_load {
+    size_t queued; /* messages to be written */
+    size_t queued_bytes;
+    size_t deepest;     /* the most of one */
+    size_t input_bytes; /* memory of what has not come to its end */
+};
+/* Adds this one. */
+void conn_weigh(const struct conn *, struct conn_load *sum);
 /* Asks the session to finish, or ends what has none. */
 void conn_drain(struct conn *);
 /* Ends it at once, without a word. */

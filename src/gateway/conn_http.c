@@ -76,6 +76,16 @@ static void upgrade(struct conn *c, const struct http_request *req) {
     }
 }
 
+/* Pages that the address of --metrics-addr serves, too. */
+static bool is_for_operators(slice path) {
+    static const char *const paths[] = {"/metrics", "/healthz", "/readyz", "/collab/health"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        found |= slice_is(path, paths[i]);
+    }
+    return found;
+}
+
 static void on_head(struct conn *c, const struct http_request *req) {
     if (!c->pages_only && conn_ops(c)->is_socket(conn_ops(c)->ctx, req)) {
         upgrade(c, req);
@@ -83,9 +93,9 @@ static void on_head(struct conn *c, const struct http_request *req) {
     }
     struct http_response r = {.status = 200};
     buf_init(&r.body, 0);
-    if (c->pages_only && !slice_is(req->path, "/metrics")) {
+    if (c->pages_only && !is_for_operators(req->path)) {
         r.status = 404;
-        buf_put_str(&r.body, "only /metrics is served on this address\n");
+        buf_put_str(&r.body, "only /metrics and the health pages are served on this address\n");
     } else {
         conn_ops(c)->on_request(conn_ops(c)->pages, c, req, &r);
     }

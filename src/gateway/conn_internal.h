@@ -42,6 +42,7 @@ struct conn {
     uint64_t since_ms; /* when it came into this state */
     uint64_t ping_at_ms;
     unsigned pings_out; /* sent and not answered */
+    uint64_t ping_ns;   /* when the last one was */
     uint64_t moved_ms;  /* when the outbox last made progress */
     size_t last_queue;  /* libuv's write queue then */
 

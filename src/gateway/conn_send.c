@@ -218,6 +218,7 @@ void conn_flush(struct conn *c) {
 
 bool conn_push(struct conn *c, struct out_item *it) {
     if (c->state != CONN_OPEN) {
+        metric_add(METRIC_DROPPED, METRIC_REASON_CLOSED, it->counted);
         out_item_fini(it);
         return false;
     }

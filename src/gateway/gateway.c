@@ -11,6 +11,7 @@
 #include "gateway/internal.h"
 #include "limit/caps.h"
 #include "observe/log.h"
+#include "observe/metrics.h"
 
 /* ---- sockets ---- */
 
@@ -118,6 +119,9 @@ static bool renew_tls(struct gateway *g, char *why, size_t why_bytes) {
         n++;
     }
     bool ok = n == g->opened;
+    if (ok && n) {
+        metric_set(METRIC_CERTIFICATE_EXPIRY, 0, tls_context_expires_s(fresh[0]));
+    }
     for (unsigned i = 0; i < n; i++) {
         if (ok) {
             worker_secure(&g->workers[i], fresh[i]);
@@ -198,6 +202,7 @@ static bool open_worker(struct gateway *g, unsigned i, char *why, size_t why_byt
             return false;
         }
     }
+    g->pages_port = pages >= 0 ? (unsigned)bound_port(pages) : g->pages_port;
     int e = worker_open(&g->workers[i], g, i, fd, pages);
     if (e) {
         (void)snprintf(why, why_bytes, "cannot listen on %s port %u: %s", g->o.host, g->port,
@@ -275,6 +280,10 @@ void gateway_free(struct gateway *g) {
 
 unsigned gateway_port(const struct gateway *g) {
     return g->port;
+}
+
+unsigned gateway_metrics_port(const struct gateway *g) {
+    return g->pages_port;
 }
 
 bool gateway_draining(const struct gateway *g) {

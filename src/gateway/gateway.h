@@ -93,6 +93,8 @@ void gateway_start(struct gateway *);
 void gateway_post(struct gateway *, struct msg *);
 /* The port that it listens on. */
 unsigned gateway_port(const struct gateway *);
+/* The port of the second address; 0: there is none. */
+unsigned gateway_metrics_port(const struct gateway *);
 /* Runs until SIGTERM or SIGINT, then drains: no new connections, what is under way is answered,
  * connections are closed with 1013, at most drain_ms; a second signal cuts that short. Blocks. */
 void gateway_run(struct gateway *);

@@ -9,6 +9,7 @@ struct gateway {
     struct gateway_options o;
     struct gateway_ops ops;
     unsigned port;
+    unsigned pages_port; /* 0: no second address */
     struct worker *workers;
     struct tls_tickets *tickets; /* NULL: no TLS */
     unsigned opened;             /* workers that have their sockets */

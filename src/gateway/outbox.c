@@ -135,3 +135,11 @@ void outbox_clear(struct outbox *o) {
         out_item_fini(it);
     }
 }
+
+size_t outbox_messages(const struct outbox *o) {
+    size_t n = 0;
+    for (size_t i = 0; i < o->count; i++) {
+        n += at(o, i)->counted;
+    }
+    return n;
+}

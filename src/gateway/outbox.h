@@ -41,5 +41,7 @@ void outbox_drop(struct outbox *, const void *tag,
 
 /* Removes everything that has not begun. */
 void outbox_clear(struct outbox *);
+/* How many messages to clients it holds, one that has begun included. */
+size_t outbox_messages(const struct outbox *);
 
 #endif

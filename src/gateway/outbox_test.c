@@ -13,8 +13,11 @@ static const int room_b;
 
 static void put(struct outbox *o, const char *shared, const char *own, bool own_first,
                 const void *tag, enum out_class class) {
-    struct out_item it = {
-        .frame = frame_copy(slice_str(shared)), .tag = tag, .class = class, .own_first = own_first};
+    struct out_item it = {.frame = frame_copy(slice_str(shared)),
+                          .tag = tag,
+                          .class = class,
+                          .own_first = own_first,
+                          .counted = tag != NULL};
     it.own_bytes = (uint8_t)strlen(own);
     memcpy(it.own, own, it.own_bytes);
     outbox_push(o, &it);
@@ -50,7 +53,9 @@ static void bytes_leave_in_order_in_any_portions(void **state) {
             put(&o, "other", "<2>", false, &room_a, OUT_UPDATE);
             put(&o, "plain ", "", false, NULL, OUT_CONTROL);
         }
+        assert_int_equal(outbox_messages(&o), 40);
         send_all(&o, step, &sent);
+        assert_int_equal(outbox_messages(&o), 0);
         for (size_t i = 0; i < 20; i++) {
             assert_memory_equal(sent.p + i * 23, "[1]sharedother<2>plain ", 23);
         }

@@ -401,6 +401,13 @@ enum err tls_context_open(const char *cert_path, const char *key_path, struct tl
     return ERR_OK;
 }
 
+int64_t tls_context_expires_s(const struct tls_context *x) {
+    struct tm tm = {0};
+    return ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(x->ssl)), &tm) == 1
+               ? (int64_t)timegm(&tm)
+               : 0;
+}
+
 struct tls_context *tls_context_ref(struct tls_context *x) {
     /* Relaxed: whoever hands a pointer on has a count already. */
     (void)atomic_fetch_add_explicit(&x->refs, 1, memory_order_relaxed);

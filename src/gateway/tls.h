@@ -87,6 +87,8 @@ void tls_tickets_turn(struct tls_tickets *, uint64_t now_ms);
 NODISCARD enum err tls_context_open(const char *cert_path, const char *key_path,
                                     struct tls_tickets *, struct tls_context **ret_context,
                                     char *why, size_t why_bytes);
+/* When its certificate expires, in seconds since 1970; 0: not known. */
+int64_t tls_context_expires_s(const struct tls_context *);
 struct tls_context *tls_context_ref(struct tls_context *);
 /* Drops one count; accepts NULL; returns NULL. Any thread. */
 struct tls_context *tls_context_unref(struct tls_context *);

@@ -95,8 +95,7 @@ static void take_mail(struct worker *w) {
     worker_mine(w);
     struct list_node mail;
     list_init(&mail);
-    size_t n = mailbox_take(w->inbox, &mail);
-    metric_set(METRIC_MAILBOX_DEPTH, 0, (int64_t)n);
+    (void)mailbox_take(w->inbox, &mail);
     list_splice(&w->local, &mail);
     for (struct list_node *node; (node = list_shift(&w->local)) != NULL;) {
         act(w, LIST_ITEM(node, struct msg, node));
@@ -181,6 +180,7 @@ static void worker_turn(uv_prepare_t *p) {
         next_ms = rooms_turn(&w->rooms, w->now_ms);
         take_mail(w);
         flush_dirty(w);
+        hub_written(&w->hub);
     } while (!list_empty(&w->local) && ++rounds < ROUNDS);
     free_dead(w);
     arm_ticker(w, list_empty(&w->local) ? next_ms : w->now_ms);
@@ -196,6 +196,18 @@ static void on_wake(uv_async_t *a) {
     (void)a; /* the turn that follows takes the mail */
 }
 
+static void weigh_conns(struct worker *w) {
+    struct conn_load sum = {0};
+    size_t at = 0;
+    for (struct conn *c; (c = map_next(&w->conns, &at)) != NULL;) {
+        conn_weigh(c, &sum);
+    }
+    metric_set(METRIC_OUTBOX_DEPTH, 0, (int64_t)sum.queued);
+    metric_set(METRIC_OUTBOX_FULL, 0, (int64_t)sum.deepest);
+    metric_set(METRIC_MEMORY, METRIC_OWNER_OUTBOXES, (int64_t)sum.queued_bytes);
+    metric_set(METRIC_MEMORY, METRIC_OWNER_INPUT, (int64_t)sum.input_bytes);
+}
+
 static void on_sweep(uv_timer_t *t) {
     struct worker *w = t->data;
     worker_look_at_clock(w);
@@ -203,6 +215,7 @@ static void on_sweep(uv_timer_t *t) {
     for (struct conn *c; (c = map_next(&w->conns, &at)) != NULL;) {
         conn_sweep(c, w->now_ms);
     }
+    weigh_conns(w);
     rooms_sweep(&w->rooms, w->now_ms);
     if (w->parent->tickets) {
         tls_tickets_turn(w->parent->tickets, w->now_ms);

@@ -4,6 +4,7 @@
 #include "http/revoke.h"
 #include "http/room_page.h"
 #include "http/ws_token.h"
+#include "limit/caps.h"
 #include "observe/metrics.h"
 #include "rpc/rpc.h"
 #include "store/store.h"
@@ -31,8 +32,21 @@ static void on_ready(const struct rpc *rpc, struct http_response *r) {
     }
 }
 
+/* What nobody counts, but can be looked at. */
+static void look(const struct rpc *rpc) {
+    const struct gateway *g = rpc->gateway;
+    for (unsigned w = 0; w < gateway_workers(g); w++) {
+        metric_set_thread(METRIC_MAILBOX_DEPTH, 0, w, (int64_t)gateway_mailbox_depth(g, w));
+    }
+    const unsigned process = CAPS_METRIC_THREADS;
+    metric_set_thread(METRIC_MEMORY, METRIC_OWNER_STORE, process,
+                      (int64_t)store_queued_bytes(rpc->store));
+    metric_set_thread(METRIC_STORE_UP, 0, process, store_health(rpc->store) == STORE_SERVING);
+    metric_set_thread(METRIC_DRAINING, 0, process, gateway_draining(g));
+}
+
 static void on_metrics(const struct rpc *rpc, struct http_response *r) {
-    (void)rpc;
+    look(rpc);
     r->content_type = METRICS_CONTENT_TYPE;
     metrics_write(&r->body);
 }

@@ -50,6 +50,8 @@
 #define CAPS_PING_MS 30000
 /* Pings without a pong before the connection is given up: one may be lost to a sleeping laptop. */
 #define CAPS_PINGS_MISSED 2
+/* Round trips that heartbeats tell of: nothing beyond is one, such a connection is given up. */
+#define CAPS_RTT_MS 60000
 /* A peer that was sent a close frame has this long to answer it (RFC 6455 7.1.1). */
 #define CAPS_CLOSE_MS 3000
 

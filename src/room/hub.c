@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/must.h"
 #include "observe/metrics.h"
+#include "room/echo.h"
 #include "yata.h"
 
 struct hub_room {
@@ -29,8 +31,27 @@ void hub_init(struct hub *h, const struct hub_ops *ops) {
     buf_init(&h->scratch, 0);
 }
 
+void hub_written(struct hub *h) {
+    uint64_t now = h->echoes_count ? clock_mono_ns() : 0;
+    for (size_t i = 0; i < h->echoes_count; i++) {
+        echo_written(h->echoes[i], now);
+    }
+    h->echoes_count = 0;
+}
+
+/* Until hub_written. */
+static void keep_echo(struct hub *h, struct echo *e) {
+    if (h->echoes_count == h->echoes_cap) {
+        h->echoes_cap = h->echoes_cap ? h->echoes_cap * 2 : 8;
+        h->echoes = mem_resize(h->echoes, h->echoes_cap * sizeof *h->echoes);
+    }
+    h->echoes[h->echoes_count++] = e;
+}
+
 void hub_fini(struct hub *h) {
     must(h->rooms.used == 0);
+    hub_written(h);
+    mem_free(h->echoes);
     map_fini(&h->rooms);
     buf_fini(&h->scratch);
 }
@@ -125,7 +146,7 @@ static void note_missed_update(struct subscription *s, const struct frame *updat
 
 void hub_dropped(struct subscription *s, const struct out_item *it) {
     s->seq--;
-    metric_add(METRIC_OUTBOX_DROPPED, 0, 1);
+    metric_add(METRIC_DROPPED, METRIC_REASON_SLOW, 1);
     if (it->class == OUT_UPDATE) {
         note_missed_update(s, it->source);
     }
@@ -183,10 +204,14 @@ void hub_send_closed(struct hub *h, struct subscription *s, int code, const char
     out_event_fini(&e);
 }
 
-void hub_fanout(struct hub *h, const struct msg *m) {
+void hub_fanout(struct hub *h, struct msg *m) {
     struct hub_room *r = map_find(&h->rooms, frame_slice(m->room));
     if (!r) {
         return; /* the last receiver left while this was on its way */
+    }
+    if (m->fanout.echo) {
+        keep_echo(h, m->fanout.echo);
+        m->fanout.echo = NULL;
     }
     enum event_kind kind = m->fanout.presence ? EVENT_AWARENESS : EVENT_UPDATE;
     enum out_class class = m->fanout.presence ? OUT_PRESENCE : OUT_UPDATE;

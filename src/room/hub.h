@@ -50,6 +50,9 @@ struct hub {
     struct map rooms; /* struct hub_room by name */
     const struct hub_ops *ops;
     struct buf scratch;
+    struct echo **echoes; /* of what was queued and is not written yet */
+    size_t echoes_count;
+    size_t echoes_cap;
 };
 
 void hub_init(struct hub *, const struct hub_ops *);
@@ -71,8 +74,10 @@ void hub_send(struct hub *, struct subscription *, enum event_kind, struct frame
               uint64_t version, enum out_class);
 /* Queues word that the room is closed for this receiver. */
 void hub_send_closed(struct hub *, struct subscription *, int code, const char *message);
-/* Queues what a room sends to all. Does not take the message. */
-void hub_fanout(struct hub *, const struct msg *);
+/* Queues what a room sends to all. Does not take the message, but its echo. */
+void hub_fanout(struct hub *, struct msg *);
+/* All that was queued has been written, as far as the sockets take it. */
+void hub_written(struct hub *);
 /* Cuts the receiver off. */
 void hub_cut(struct hub *, struct subscription *);
 /* An item of this subscription was taken back out of the outbox; releases nothing. */

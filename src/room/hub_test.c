@@ -3,10 +3,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "observe/metrics.h"
+#include "room/echo.h"
 #include "room/hub.h"
 
 /* ---- a receiver that keeps its items ---- */
@@ -179,9 +183,58 @@ static void a_state_over_the_mark_is_kept_and_what_follows_is_made_up_for(void *
     hub_fini(&h);
 }
 
+/* How many echoes have been measured. */
+static unsigned long measured(void) {
+    struct buf b;
+    buf_init(&b, 0);
+    metrics_write(&b);
+    buf_put_u8(&b, 0);
+    const char *at = strstr((const char *)b.p, "\ncollab_echo_ms_count ");
+    assert_non_null(at);
+    unsigned long n = strtoul(strchr(at, ' '), NULL, 10);
+    buf_fini(&b);
+    return n;
+}
+
+static void an_echo_is_measured_when_the_last_worker_has_written(void **state) {
+    (void)state;
+    struct hub here;
+    struct hub there;
+    struct hub empty;
+    hub_init(&here, &ops);
+    hub_init(&there, &ops);
+    hub_init(&empty, &ops);
+    struct reader a;
+    struct reader b;
+    reader_init(&a, 1, "r", DIALECT_JSONRPC);
+    reader_init(&b, 2, "r", DIALECT_JSONRPC);
+    hub_attach(&here, &a.sub, 4);
+    hub_attach(&there, &b.sub, 4);
+    const unsigned long before = measured();
+    struct echo *echo = echo_new(METRIC_ECHO, clock_mono_ns(), 3);
+    struct hub *const hubs[] = {&here, &there, &empty};
+    for (int i = 0; i < 3; i++) {
+        struct msg *m = update(5, 0);
+        m->fanout.echo = echo;
+        send(hubs[i], m); /* the last of them has no receiver any more: there is nothing to write */
+    }
+    hub_written(&here);
+    assert_int_equal(measured(), before);
+    hub_written(&there);
+    assert_int_equal(measured(), before + 1);
+    hub_written(&there);
+    assert_int_equal(measured(), before + 1);
+    reader_fini(&here, &a);
+    reader_fini(&there, &b);
+    hub_fini(&here);
+    hub_fini(&there);
+    hub_fini(&empty);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_encoding_is_shared_by_all_receivers_of_a_dialect),
+        cmocka_unit_test(an_echo_is_measured_when_the_last_worker_has_written),
         cmocka_unit_test(the_only_writer_is_left_out_and_its_seq_has_no_gap),
         cmocka_unit_test(a_cut_receiver_asks_for_the_lowest_clock_it_missed_of_each_client),
         cmocka_unit_test(a_state_over_the_mark_is_kept_and_what_follows_is_made_up_for),

@@ -1,6 +1,8 @@
 #include "room/msg.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "room/echo.h"
 
 enum msg_kind msg_answer_kind(enum msg_kind kind) {
     switch (kind) {
@@ -39,6 +41,8 @@ void msg_free(struct msg *m) {
         identity_unref(m->checked.who);
     } else if (m->kind == MSG_STORED) {
         store_job_free(m->job);
+    } else if (m->kind == MSG_FANOUT) { /* to nobody: the last receiver here has left */
+        echo_written(m->fanout.echo, m->fanout.echo ? clock_mono_ns() : 0);
     } else if (m->kind == MSG_ANSWER) {
         for (size_t i = 0; i < m->answer.members_count; i++) {
             identity_unref(m->answer.members[i].who);

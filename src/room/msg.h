@@ -75,15 +75,18 @@ struct member_info {
     struct identity *who; /* counted */
 };
 
+struct echo;
+
 struct msg {
     struct list_node node;
     enum msg_kind kind;
-    unsigned from;      /* worker that sent it */
-    conn_id conn;       /* whose request or answer this is */
-    uint32_t req;       /* the connection's own number for the request; comes back in the answer */
-    uint64_t seq;       /* requests: the client's own number, 0 if it has none */
-    enum role needs;    /* requests: what the sender must be allowed in the room */
-    struct frame *room; /* the room's name */
+    unsigned from; /* worker that sent it */
+    conn_id conn;  /* whose request or answer this is */
+    uint32_t req;  /* the connection's own number for the request; comes back in the answer */
+    uint64_t seq;  /* requests: the client's own number, 0 if it has none */
+    uint64_t received_ns;  /* requests: when it came from the client; 0: not known */
+    enum role needs;       /* requests: what the sender must be allowed in the room */
+    struct frame *room;    /* the room's name */
     struct frame *payload; /* Yjs bytes, see the kinds */
     struct frame *extra;
     enum err err; /* answers */
@@ -126,6 +129,7 @@ struct msg {
             conn_id except; /* the only writer of this tick, or 0 */
             uint64_t version;
             bool presence;
+            struct echo *echo; /* to be told when it is written; or NULL */
         } fanout;
         struct {
             struct yata_clock *clocks; /* lowest clock missed, per client */

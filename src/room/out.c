@@ -3,6 +3,13 @@
 #include "base/must.h"
 #include "wire/ws.h"
 
+#define X(sym, name) _Static_assert((int)METRIC_OUT_##sym == (int)EVENT_##sym, "one order");
+X(STATE, )
+X(UPDATE, )
+X(AWARENESS, )
+X(CLOSED, )
+#undef X
+
 static enum ws_op op_of(enum wire_kind kind) {
     return kind == WIRE_TEXT ? WS_TEXT : WS_BIN;
 }
@@ -43,7 +50,8 @@ void out_event_fini(struct out_event *e) {
 
 struct out_item out_event_item(const struct out_event *e, uint64_t seq, enum out_class class,
                                struct frame *source, const void *tag) {
-    struct out_item it = {.frame = frame_ref(e->frame), .tag = tag, .class = class};
+    struct out_item it = {
+        .frame = frame_ref(e->frame), .tag = tag, .class = class, .type = (uint8_t)e->event->kind};
     if (source) {
         it.source = frame_ref(source);
     }
@@ -60,6 +68,22 @@ struct out_item out_event_item(const struct out_event *e, uint64_t seq, enum out
     return it;
 }
 
-struct out_item out_message(enum wire_kind kind, struct buf *scratch) {
-    return (struct out_item){.frame = framed(kind, scratch, 0), .class = OUT_CONTROL};
+struct out_item out_message(enum wire_kind kind, struct buf *scratch, enum metric_out type) {
+    return (struct out_item){
+        .frame = framed(kind, scratch, 0), .class = OUT_CONTROL, .type = (uint8_t)type};
+}
+
+/* The payload of a frame of so many bytes, RFC 6455 5.2. */
+static size_t payload_bytes(size_t frame) {
+    enum { SHORT = 2, MEDIUM = 4, LONG = 10, SHORT_MOST = 125, MEDIUM_MOST = 65535 };
+    return frame <= SHORT + SHORT_MOST     ? frame - SHORT
+           : frame <= MEDIUM + MEDIUM_MOST ? frame - MEDIUM
+                                           : frame - LONG;
+}
+
+void out_count(struct out_item *it, enum dialect_id dialect) {
+    unsigned label = metric_pair(it->type, dialect);
+    it->counted = true;
+    metric_add(METRIC_MSG_OUT, label, 1);
+    metric_add(METRIC_MSG_OUT_BYTES, label, (int64_t)payload_bytes(out_item_bytes(it)));
 }

@@ -7,6 +7,7 @@
 #define ROOM_OUT_H
 
 #include "base/frame.h"
+#include "observe/metrics.h"
 #include "wire/dialect.h"
 
 /* What may happen to it when the receiver is slow. */
@@ -26,6 +27,8 @@ struct out_item {
     uint8_t own[OUT_OWN_MAX];
     uint8_t own_bytes;
     bool own_first; /* own bytes before the shared ones, or after */
+    bool counted;   /* among the messages to clients; pings, handshakes and pages are not */
+    uint8_t type;   /* enum metric_out */
     enum out_class class;
 };
 
@@ -54,7 +57,9 @@ void out_event_fini(struct out_event *);
 struct out_item out_event_item(const struct out_event *, uint64_t seq, enum out_class,
                                struct frame *source, const void *tag);
 /* A message of one receiver alone: the bytes in `scratch` after OUT_HEADER_ROOM, of this kind. */
-struct out_item out_message(enum wire_kind, struct buf *scratch);
+struct out_item out_message(enum wire_kind, struct buf *scratch, enum metric_out);
+/* Counts it as a message queued in this dialect. */
+void out_count(struct out_item *, enum dialect_id);
 
 #define OUT_HEADER_ROOM 10 /* bytes left free at the front of scratch for the frame header */
 

@@ -9,6 +9,7 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "room/echo.h"
 #include "room/internal.h"
 #include "room/rooms.h"
 #include "room/sanctions.h"
@@ -93,7 +94,21 @@ static enum err refusal(enum yata_status s) {
 
 /* ---- ticks ---- */
 
+/* What measures how long the news took; NULL when nobody but its writer is here. */
+static struct echo *echo_of(const struct room *r, conn_id except, bool presence) {
+    uint64_t received_ns = presence ? r->presence_received_ns : r->received_ns;
+    unsigned workers = 0;
+    for (unsigned w = 0; w < r->parent->o.workers; w++) {
+        workers += r->on_worker[w] > 0;
+    }
+    bool anybody = r->members.used > (except ? 1 : 0);
+    return anybody && received_ns
+               ? echo_new(presence ? METRIC_AWARENESS_DELAY : METRIC_ECHO, received_ns, workers)
+               : NULL;
+}
+
 static void fan_out(struct room *r, struct frame *payload, conn_id except, bool presence) {
+    struct echo *echo = echo_of(r, except, presence);
     for (unsigned w = 0; w < r->parent->o.workers; w++) {
         if (r->on_worker[w] == 0) {
             continue;
@@ -104,6 +119,7 @@ static void fan_out(struct room *r, struct frame *payload, conn_id except, bool 
         m->fanout.except = except;
         m->fanout.version = r->version;
         m->fanout.presence = presence;
+        m->fanout.echo = echo;
         room_post(r, w, m);
     }
 }
@@ -114,6 +130,7 @@ static void reset_tick(struct room *r) {
     r->tick_updates = 0;
     r->writer = 0;
     r->many_writers = false;
+    r->received_ns = 0;
 }
 
 /* The bytes that tell what the tick changed; NULL when nothing did. */
@@ -153,6 +170,7 @@ void room_tick_presence(struct room *r, uint64_t now_ms) {
         frame_unref(told);
         r->presence_ms = now_ms;
     }
+    r->presence_received_ns = 0;
 }
 
 /* ---- the document ---- */
@@ -169,6 +187,7 @@ static void count_writer(struct room *r, struct msg *m, const struct yata_applie
     r->version++;
     r->tick_updates++;
     if (r->tick_updates == 1) {
+        r->received_ns = m->received_ns;
         r->writer = m->conn;
         r->lone = did->whole ? frame_ref(m->payload) : NULL;
     } else {
@@ -392,6 +411,8 @@ static void on_awareness(struct room *r, struct msg *m, uint64_t now_ms) {
         presence_apply(&r->presence, &from, frame_slice(m->payload), m->detail, sizeof m->detail);
     if (r->presence.changed) {
         rooms_mark(r->parent, r);
+        r->presence_received_ns =
+            r->presence_received_ns ? r->presence_received_ns : m->received_ns;
     }
     drop_payload(m);
     room_answer(r, m, MSG_ANSWER, e);
@@ -520,6 +541,7 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
         return;
     }
     if (needs_membership(m->kind)) {
+        r->handled++;
         enum err e = allowed(r, m, &detail);
         if (e != ERR_OK) {
             room_refuse(r, m, e, detail);

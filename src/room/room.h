@@ -41,8 +41,12 @@ struct room {
     struct frame *lone;     /* the only one so far, if it may be relayed as received */
     conn_id writer;         /* the only writer so far */
     bool many_writers;
-    uint64_t ticked_ms;   /* when updates were last told */
-    uint64_t presence_ms; /* when presence was last told */
+    uint64_t received_ns;          /* when the first of them came from its client */
+    uint64_t presence_received_ns; /* the same of presence that is still to be told */
+    uint64_t ticked_ms;            /* when updates were last told */
+    uint64_t presence_ms;          /* when presence was last told */
+
+    uint64_t handled; /* messages of its members since its worker last counted them */
 };
 
 /* An empty room of this name (a counted frame, shared). */

@@ -249,8 +249,10 @@ static void keep_to_memory(struct rooms *rs, size_t used, uint64_t now_ms) {
 void rooms_sweep(struct rooms *rs, uint64_t now_ms) {
     size_t bytes = 0;
     size_t pending = 0;
+    int64_t sizes[METRIC_SIZES] = {0};
     size_t at = 0;
     for (struct room *r; (r = map_next(&rs->by_name, &at)) != NULL;) {
+        sizes[metric_size_of(r->members.used)]++;
         presence_expire(&r->presence, now_ms, rs->o.presence_ttl_ms);
         bytes += room_bytes(r);
         pending += room_pending_bytes(r);
@@ -261,8 +263,12 @@ void rooms_sweep(struct rooms *rs, uint64_t now_ms) {
     size_t freed = let_idle_go(rs, now_ms, rs->o.room_ttl_ms);
     bytes -= freed < bytes ? freed : bytes;
     keep_to_memory(rs, bytes, now_ms);
-    metric_set(METRIC_DOC_BYTES, 0, (int64_t)bytes);
-    metric_set(METRIC_PENDING_BYTES, 0, (int64_t)pending);
+    metric_set(METRIC_MEMORY, METRIC_OWNER_DOCUMENTS,
+               (int64_t)(bytes > pending ? bytes - pending : 0));
+    metric_set(METRIC_MEMORY, METRIC_OWNER_PENDING, (int64_t)pending);
+    for (unsigned i = 0; i < METRIC_SIZES; i++) {
+        metric_set(METRIC_ROOMS_BY_SIZE, i, sizes[i]);
+    }
 }
 
 void rooms_set_load(struct rooms *rs, double busy) {

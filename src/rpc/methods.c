@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "limit/caps.h"
+#include "observe/metrics.h"
 #include "rpc/session.h"
 
 typedef void (*method_fn)(struct session *, uint32_t req, const struct intent *);
@@ -22,6 +23,9 @@ static void on_initialize(struct session *s, uint32_t req, const struct intent *
 }
 
 static void on_heartbeat(struct session *s, uint32_t req, const struct intent *in) {
+    if (INTENT_HAS(in, RTT_MS) && in->rtt_ms >= 0 && in->rtt_ms <= CAPS_RTT_MS) {
+        metric_observe(METRIC_RTT, in->rtt_ms);
+    }
     struct reply r = {.ts = in->ts, .server_ts = clock_wall_ms()};
     session_answer(s, req, &r);
 }
@@ -45,11 +49,23 @@ static void refuse_rate(struct session *s, uint32_t req, const char *bucket, uin
 
 /* ---- being let into a room: token, rate, role, join ---- */
 
+/* A state vector or an update that says something: the shortest of both are 0 and 0 0. */
+static bool has_state(slice s) {
+    return s.n > 2;
+}
+
+/* A client that comes with a state of the room has been here before. */
+static void count_return(struct place *p, bool has) {
+    metric_add(METRIC_RECONNECTS, 0, has && !p->returned);
+    p->returned |= has;
+}
+
 /* The role is known: joins, and sends on what came meanwhile. */
 static void admit(struct session *s, struct place *p, enum role role) {
     struct msg *m = about(MSG_JOIN, p->sub.name, p->req);
     m->extra = p->state_vector;
     p->state_vector = NULL;
+    count_return(p, has_state(frame_slice(m->extra)));
     m->join.role = role;
     m->join.capabilities = p->capabilities;
     m->join.state_always = session_is_plain(s);
@@ -374,13 +390,18 @@ static bool address(struct session *s, uint32_t req, const struct intent *in, en
     return true;
 }
 
+static void post_payload(struct session *s, struct place *p, struct msg *m,
+                         const struct intent *in) {
+    m->payload = INTENT_HAS(in, PAYLOAD) ? frame_copy(in->payload) : NULL;
+    m->extra = INTENT_HAS(in, STATE_VECTOR) ? frame_copy(in->state_vector) : NULL;
+    post_to(s, p, m);
+}
+
 static void forward(struct session *s, uint32_t req, const struct intent *in, enum msg_kind kind) {
     struct place *p = NULL;
     struct msg *m = NULL;
     if (address(s, req, in, kind, &p, &m)) {
-        m->payload = INTENT_HAS(in, PAYLOAD) ? frame_copy(in->payload) : NULL;
-        m->extra = INTENT_HAS(in, STATE_VECTOR) ? frame_copy(in->state_vector) : NULL;
-        post_to(s, p, m);
+        post_payload(s, p, m, in);
     }
 }
 
@@ -424,7 +445,16 @@ static void on_mute(struct session *s, uint32_t req, const struct intent *in) {
 }
 
 static void on_sync(struct session *s, uint32_t req, const struct intent *in) {
-    forward(s, req, in, MSG_SYNC);
+    struct place *p = NULL;
+    struct msg *m = NULL;
+    if (address(s, req, in, MSG_SYNC, &p, &m)) {
+        metric_add(METRIC_RESYNCS, 0, p->synced);
+        if (!p->synced) {
+            count_return(p, has_state(in->payload) || has_state(in->state_vector));
+        }
+        p->synced = true;
+        post_payload(s, p, m, in);
+    }
 }
 
 static void on_update(struct session *s, uint32_t req, const struct intent *in) {

@@ -40,6 +40,7 @@ struct session {
     struct acknowledged *acks; /* ring of SEQS, made on first use */
     size_t acks_count;
     uint64_t acks_highest;
+    uint64_t seq_next; /* one more than the highest that has come */
 
     bool in_batch;     /* decoding one */
     size_t batch_open; /* its requests not yet answered */
@@ -50,8 +51,11 @@ struct session {
     unsigned uncharged;        /* messages of this second that cost nothing */
     uint64_t second_ms;        /* when it began */
 
-    bool full;     /* the outbox went over its mark and has not drained */
-    bool draining; /* the server is going down: close once nothing is under way */
+    size_t message_bytes; /* of the message being handled, until they are counted */
+    uint64_t
+        pressed_ms; /* since when reading is paused as something cannot keep up; 0: it is not */
+    bool full;      /* the outbox went over its mark and has not drained */
+    bool draining;  /* the server is going down: close once nothing is under way */
 };
 
 /* ---- small things ---- */
@@ -108,14 +112,34 @@ bool session_is_plain(const struct session *s) {
 
 /* ---- flow ---- */
 
+/* Adds the time since it was last added. */
+static void count_pressed(struct session *s) {
+    uint64_t now_ms = conn_now_ms(s->conn);
+    if (s->pressed_ms) {
+        metric_add(METRIC_BACKPRESSURE_TIME, 0, (int64_t)(now_ms - s->pressed_ms) * 1000000);
+        s->pressed_ms = now_ms;
+    }
+}
+
+static bool pressed(struct session *s) {
+    bool is = s->in_flight >= CAPS_IN_FLIGHT || s->full || s->flooded_until_ms ||
+              store_behind(s->rpc->store);
+    if (is && !s->pressed_ms) {
+        metric_add(METRIC_BACKPRESSURE, 0, 1);
+        s->pressed_ms = conn_now_ms(s->conn);
+    } else if (!is && s->pressed_ms) {
+        count_pressed(s);
+        s->pressed_ms = 0;
+    }
+    return is;
+}
+
 static void breathe(struct session *s) {
     if (s->draining) {
         if (s->in_flight == 0) {
             conn_close(s->conn, 1013, "the server is going down");
         }
-    } else if (s->in_flight >= CAPS_IN_FLIGHT || s->full || s->flooded_until_ms ||
-               store_behind(s->rpc->store) || s->auth.state == AUTH_CHECKING ||
-               s->auth.state == AUTH_REFUSED) {
+    } else if (pressed(s) || s->auth.state == AUTH_CHECKING || s->auth.state == AUTH_REFUSED) {
         conn_pause(s->conn);
     } else {
         conn_resume(s->conn);
@@ -140,7 +164,8 @@ void session_uncharged(struct session *s) {
     }
 }
 
-static void push(struct session *s, struct out_item *it) {
+static void push(struct session *s, struct out_item *it, enum dialect_id dialect) {
+    out_count(it, dialect);
     if (conn_push(s->conn, it)) {
         s->full = true;
     }
@@ -156,11 +181,12 @@ static struct buf *start_message(struct session *s) {
     return b;
 }
 
-static void send_message(struct session *s, enum wire_kind kind, struct buf *b) {
+static void send_message(struct session *s, enum dialect_id dialect, enum wire_kind kind,
+                         struct buf *b, enum metric_out type) {
     if (kind != WIRE_NOTHING) {
         must(!b->failed);
-        struct out_item it = out_message(kind, b);
-        push(s, &it);
+        struct out_item it = out_message(kind, b, type);
+        push(s, &it, dialect);
     }
 }
 
@@ -172,7 +198,12 @@ static void close_batch_if_done(struct session *s) {
     struct buf *b = start_message(s);
     buf_put_slice(b, buf_slice(&s->batch));
     buf_fini(&s->batch);
-    send_message(s, WIRE_TEXT, b);
+    send_message(s, s->opening.dialect, WIRE_TEXT, b, METRIC_OUT_ANSWER);
+}
+
+/* What a frame of this kind is counted as. */
+static enum dialect_id dialect_of(const struct session *s, bool binary, bool mux) {
+    return !binary ? s->opening.dialect : mux ? DIALECT_MUX : DIALECT_BINARY;
 }
 
 static void send_batched(struct session *s, const struct reply *r) {
@@ -186,26 +217,26 @@ static void send_batched(struct session *s, const struct reply *r) {
 }
 
 static const struct dialect *answering(const struct session *s, const struct reply *r) {
-    if (!r->binary) {
-        return s->in;
-    }
-    return dialect_get(r->mux ? DIALECT_MUX : DIALECT_BINARY);
+    return r->binary ? dialect_get(dialect_of(s, true, r->mux)) : s->in;
 }
 
 static void send_reply(struct session *s, const struct reply *r, bool batched) {
     if (r->err != ERR_OK) {
         metric_add(METRIC_ERRORS, (unsigned)r->err, 1);
+        metric_add(METRIC_RATE_LIMITED, (unsigned)r->op, r->err == ERR_RATE);
     }
     if (batched) {
         send_batched(s, r);
     } else {
         const struct dialect *d = answering(s, r);
+        enum dialect_id id = dialect_of(s, r->binary, r->mux);
+        enum metric_out type = r->err == ERR_OK ? METRIC_OUT_ANSWER : METRIC_OUT_ERROR;
         if (d->encode_prelude) {
             struct buf *b = start_message(s);
-            send_message(s, d->encode_prelude(r, b), b);
+            send_message(s, id, d->encode_prelude(r, b), b, type);
         }
         struct buf *b = start_message(s);
-        send_message(s, d->encode_reply(r, b), b);
+        send_message(s, id, d->encode_reply(r, b), b, type);
     }
 }
 
@@ -240,8 +271,18 @@ static const char *op_name(enum op op) {
     return op == OP_NONE ? "?" : names[op];
 }
 
-static void log_answer(const struct session *s, const struct request *q, const struct reply *r) {
-    struct log_field took = log_ms("latency_ms", clock_mono_ns() - q->start_ns);
+static void observe_answer(const struct request *q, const struct reply *r, uint64_t took_ns) {
+    if (r->err == ERR_OK && (q->op == OP_UPDATE || q->op == OP_SYNC)) {
+        metric_observe(METRIC_ACK, (double)took_ns / 1e6);
+    }
+    if (r->duplicate) {
+        metric_add(METRIC_DUPLICATES, 0, 1);
+    }
+}
+
+static void log_answer(const struct session *s, const struct request *q, const struct reply *r,
+                       uint64_t took_ns) {
+    struct log_field took = log_ms("latency_ms", took_ns);
     if (r->err == ERR_OK) {
         log_debug("REQUEST", log_str("method", slice_str(op_name(q->op))),
                   log_str("roomId", frame_slice(q->room)), log_u64("seq", q->seq),
@@ -279,7 +320,9 @@ void session_answer(struct session *s, uint32_t req, struct reply *r) {
     if (r->err == ERR_OK && q->has_seq && !r->duplicate) {
         acknowledge(s, q->seq, r->version);
     }
-    log_answer(s, q, r);
+    uint64_t took_ns = clock_mono_ns() - q->start_ns;
+    log_answer(s, q, r, took_ns);
+    observe_answer(q, r, took_ns);
     send_reply(s, r, q->batched);
     if (q->batched) {
         s->batch_open--;
@@ -337,6 +380,7 @@ struct request *session_get(struct session *s, uint32_t req) {
 
 void session_post(struct session *s, struct msg *m) {
     m->conn = conn_get_id(s->conn);
+    m->received_ns = m->req == REQ_NONE ? 0 : session_get(s, m->req)->start_ns;
     conn_post(s->conn, room_owner(frame_slice(m->room), conn_worker_count(s->conn)), m);
 }
 
@@ -413,14 +457,14 @@ struct place *session_add(struct session *s, slice room_id) {
     return p;
 }
 
-static void ignore_dropped(void *ctx, const struct out_item *it) {
+static void count_left(void *ctx, const struct out_item *it) {
     (void)ctx;
-    (void)it;
+    metric_add(METRIC_DROPPED, METRIC_REASON_LEFT, it->counted);
 }
 
 /* Ends a place without a word. */
 static void place_free(struct session *s, struct place *p) {
-    conn_drop(s->conn, &p->sub, ignore_dropped, NULL);
+    conn_drop(s->conn, &p->sub, count_left, NULL);
     for (struct list_node *node; (node = list_shift(&p->waiting)) != NULL;) {
         msg_free(LIST_ITEM(node, struct msg, node));
     }
@@ -458,7 +502,15 @@ static void on_batch(void *ctx, size_t requests) {
 
 static void on_intent(void *ctx, const struct intent *in) {
     struct session *s = ctx;
-    metric_add(METRIC_MSG_IN, (unsigned)in->op, 1);
+    unsigned label = metric_pair((unsigned)in->op, dialect_of(s, in->binary, in->mux));
+    metric_add(METRIC_MSG_IN, label, 1);
+    metric_add(METRIC_MSG_IN_BYTES, label, (int64_t)s->message_bytes);
+    s->message_bytes = 0;
+    if (INTENT_HAS(in, SEQ) && in->seq >= s->seq_next) {
+        s->seq_next = in->seq + 1;
+    } else if (INTENT_HAS(in, SEQ)) {
+        metric_add(METRIC_RESENDS, 0, 1);
+    }
     methods_handle(s, in);
 }
 
@@ -469,6 +521,7 @@ static void on_message(void *session, bool text, slice message) {
     if (!text && s->opening.binary_agreed && s->out == DIALECT_JSONRPC) {
         session_reads_binary(s, false); /* who writes binary frames reads them */
     }
+    s->message_bytes = message.n;
     s->in->decode(&s->rpc->caps, arena, text, message, &sink);
     arena_reset(arena);
     breathe(s);
@@ -508,6 +561,7 @@ static void on_sweep(void *session) {
     if (s->flooded_until_ms && now_ms >= s->flooded_until_ms) {
         s->flooded_until_ms = 0;
     }
+    count_pressed(s);
     methods_sweep(s);
     breathe(s);
 }
@@ -558,6 +612,7 @@ static void on_drain(void *session) {
 static void on_close(void *session) {
     struct session *s = session;
     log_limited(LOG_INFO, "GONE", log_u64("connectionId", conn_get_id(s->conn)));
+    count_pressed(s);
     while (s->places_count) {
         struct place *p = s->places[--s->places_count];
         if (p->admitted) {
@@ -606,7 +661,7 @@ static void on_upgrade(void *ctx, struct conn *c, const struct http_request *req
 
 static bool hub_push(void *owner, struct out_item *it) {
     struct session *s = owner;
-    metric_add(METRIC_MSG_OUT, (unsigned)s->out, 1);
+    out_count(it, s->out);
     return conn_push(s->conn, it);
 }
 

@@ -44,6 +44,8 @@ struct place {
     bool asking_token;        /* access is asked about its token, not yet about a role */
     unsigned capabilities;    /* of that subscribe */
     struct frame *state_vector;
+    bool synced;       /* once at least */
+    bool returned;     /* the client had a state when it came, and was counted for that */
     uint64_t asked_ms; /* when AUTHZ_URL was last asked for the role */
     uint32_t number;   /* for such questions; never used again on this connection */
 };

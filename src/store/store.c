@@ -103,6 +103,10 @@ bool store_behind(const struct store *st) {
            atomic_load_explicit(&st->queued_rows, memory_order_relaxed) > CAPS_STORE_QUEUE_ROWS;
 }
 
+size_t store_queued_bytes(const struct store *st) {
+    return atomic_load_explicit(&st->queued_bytes, memory_order_relaxed);
+}
+
 const char *store_name(const struct store *st) {
     return st->data ? st->form->name : "memory";
 }

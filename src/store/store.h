@@ -200,6 +200,8 @@ enum store_health {
 enum store_health store_health(const struct store *);
 /* So much waits that nothing should be added: bytes or rows. */
 bool store_behind(const struct store *);
+/* Bytes of updates that wait for their commit. */
+size_t store_queued_bytes(const struct store *);
 /* "sqlite" or "memory", for the health page. */
 const char *store_name(const struct store *);
 

@@ -68,7 +68,7 @@ test(
         const stalled = await write(t, s, edits);
         assert.equal(sleeper.line.live, true);
         /* Each of the edits has reached Bob before the next was made: he was delayed by nobody. */
-        assert.ok((await s.server.metric("collab_outbox_dropped_total")) > 0, "its queue was dropped");
+        assert.ok((await s.server.metric("collab_dropped_total", "slow_reader")) > 0, "its queue was dropped");
         s.ann.show({ name: "Ann", cursor: 1 });
         s.ann.show({ name: "Ann", cursor: 2 });
 

@@ -165,6 +165,13 @@ export class Server {
         }
     }
 
+    /** The port of --metrics-addr, as the log tells it. */
+    async metricsPort(): Promise<number> {
+        const start = (): string | undefined => this.log.find((l) => l.includes('"event":"START"'));
+        await until(() => start() !== undefined, "the line that tells the port of --metrics-addr");
+        return JSON.parse(start()!).metricsPort;
+    }
+
     /** A sample of the metrics page, summed over its labels (or of those that match). */
     async metric(name: string, labels = ""): Promise<number> {
         const page = await (await fetch(this.http("/metrics"))).text();

@@ -18,6 +18,8 @@ export interface LineOptions {
     from?: string;
     /** The certificate to trust, of a server that speaks TLS. */
     ca?: string;
+    /** Called with the socket before anything is sent or comes. */
+    watch?: (ws: WebSocket) => void;
 }
 
 export class Line {
@@ -38,6 +40,7 @@ export class Line {
             maxPayload: 64 << 20,
         });
         this.ws.binaryType = "nodebuffer";
+        options.watch?.(this.ws);
         this.ws.on("open", () => {
             this.opened = true;
             happened();
