@@ -92,6 +92,25 @@ enum yata_status yata_map_set_type(struct yata_doc *, struct yata_type map, cons
 enum yata_status yata_map_delete(struct yata_doc *, struct yata_type map, const char *key,
                                  size_t n);
 
+/* ---- going back ----------------------------------------------------------------------------- */
+
+/* Brings the document back to what another one holds: as one edit, which every Yjs client takes,
+ * and which another revert can undo. Roots, texts with attributes and embeds, arrays, maps, XML and
+ * all that nests in them read as they did. What is still there stays where it is, so that cursors
+ * and concurrent edits there survive; what has come since is deleted; what is gone is inserted
+ * again, as a copy with ids of this client. Nothing happens when all is as it was. Only what is
+ * there counts, not what waits for updates or was deleted: the past may have been collected. It
+ * needs memory in proportion to both documents; none of the two is walked by recursion. Answers
+ * like other edits. */
+enum yata_status yata_revert(struct yata_doc *, const struct yata_doc *past);
+/* The same for a whole state (yata_encode_state, Y.encodeStateAsUpdate), read with the limits of
+ * the document. Also YATA_MALFORMED, when it is no update, or all of it waits for others. */
+enum yata_status yata_revert_to_state(struct yata_doc *, enum yata_format, const uint8_t *state,
+                                      size_t n, struct yata_error *ret_error);
+/* The same for a snapshot of this document, which has to keep what is deleted: see yata_doc_at. */
+enum yata_status yata_revert_to_snapshot(struct yata_doc *, const struct yata_snapshot *,
+                                         struct yata_error *ret_error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -37,9 +37,14 @@ struct yatai_edit *yatai_edit_begin(struct yata_doc *doc, struct yata_type name,
                                     enum yata_status *ret_status) {
     uint32_t type;
     *ret_status = yatai_type_resolve(doc, name, &type);
-    if (*ret_status != YATA_OK) {
-        return NULL;
+    struct yatai_edit *e = *ret_status == YATA_OK ? yatai_edit_begin_any(doc, ret_status) : NULL;
+    if (e) {
+        e->type = type;
     }
+    return e;
+}
+
+struct yatai_edit *yatai_edit_begin_any(struct yata_doc *doc, enum yata_status *ret_status) {
     if (doc->client == 0) {
         *ret_status = YATA_RANGE;
         return NULL;
@@ -50,7 +55,7 @@ struct yatai_edit *yatai_edit_begin(struct yata_doc *doc, struct yata_type name,
         return NULL;
     }
     uint32_t slot = yatai_client_find(doc, doc->client);
-    e->type = type;
+    e->type = 0;
     e->clock = slot == 0 ? 0 : doc->clients.v[slot].clock;
     e->status = YATA_OK;
     reset(&e->payload);
@@ -90,7 +95,7 @@ static void point_to_payloads(struct yatai_edit *e) {
         if (!ref->content && ref->content_bytes > 0) {
             ref->content = e->payload.p + e->from.v[i];
         }
-        if (ref->has & YATAI_HAS_ROOT) {
+        if ((ref->has & YATAI_HAS_ROOT) && !ref->root) {
             ref->root = e->root.p;
         }
     }
@@ -237,7 +242,7 @@ static void name_parent(struct yatai_edit *e, struct yatai_ref *ref) {
     yatai_out_bytes(&e->root, doc->heap.v + root->key, root->key_bytes);
 }
 
-static void add(struct yatai_edit *e, struct yatai_ref *ref) {
+void yatai_edit_add(struct yatai_edit *e, struct yatai_ref *ref) {
     if (ref->len > UINT32_MAX - e->clock || e->payload.n > UINT32_MAX / 2) {
         (void)yatai_edit_fail(e, YATA_LIMIT);
         return;
@@ -266,7 +271,7 @@ void yatai_edit_insert(struct yatai_edit *e, struct yatai_cursor *at, struct yat
     if (ref.has == 0) {
         name_parent(e, &ref);
     }
-    add(e, &ref);
+    yatai_edit_add(e, &ref);
     at->has_left = true;
     at->left = (struct yatai_id){.client = e->doc->client, .clock = e->clock - 1};
 }
@@ -284,7 +289,7 @@ void yatai_edit_set(struct yatai_edit *e, const uint8_t *key, uint32_t n, struct
         ref.sub = key;
         ref.sub_bytes = n;
     }
-    add(e, &ref);
+    yatai_edit_add(e, &ref);
 }
 
 void yatai_edit_delete(struct yatai_edit *e, uint32_t item, uint32_t offset, uint32_t units) {

@@ -54,6 +54,8 @@ struct yatai_edit {
 /* Starts an edit of a type; NULL when that cannot be, *ret_status says why. */
 struct yatai_edit *yatai_edit_begin(struct yata_doc *, struct yata_type,
                                     enum yata_status *ret_status);
+/* The same for an edit of more than one type; `type` is left to the caller. */
+struct yatai_edit *yatai_edit_begin_any(struct yata_doc *, enum yata_status *ret_status);
 /* Applies what was collected if all went well; the second says what type it made last. */
 enum yata_status yatai_edit_end(struct yatai_edit *);
 enum yata_status yatai_edit_end_made(struct yatai_edit *, struct yata_type *ret);
@@ -72,6 +74,9 @@ struct yatai_cursor yatai_edit_last(const struct yatai_edit *);
 void yatai_edit_pass(const struct yatai_edit *, struct yatai_cursor *);
 void yatai_edit_pass_units(const struct yatai_edit *, struct yatai_cursor *, uint32_t units);
 
+/* Adds a struct whose neighbours or parent are known. Where `content` or `root` are NULL, they are
+ * in `payload` from `clock` on, and in `root`. */
+void yatai_edit_add(struct yatai_edit *, struct yatai_ref *);
 /* Inserts a struct with the kind, length and payload of `ref`; the cursor stands behind it then.
  * Where `content` is NULL, `clock` is the offset of its payload in `payload`. */
 void yatai_edit_insert(struct yatai_edit *, struct yatai_cursor *, struct yatai_ref);

@@ -225,6 +225,36 @@ test('the files of json and text are one document, in any order, and what is mis
   assert.match(late.err, /yata: \d+ bytes wait for updates that are in none of the files, and are not shown/)
 })
 
+test('revert writes the update that brings an older state back, where nothing else changes', () => {
+  const user = plainDoc({ clientID: 9 })
+  user.getText('note').insert(0, 'one two three', { bold: true })
+  user.getMap('map').set('k', new Y.Array())
+  const [then, shown] = [Y.encodeStateAsUpdateV2(user), user.toJSON()]
+  file('then.bin', then)
+  user.getText('note').delete(3, 4)
+  user.getMap('map').delete('k')
+  const now = file('now.bin', Y.encodeStateAsUpdate(user))
+  const plain = good(['revert', now, '--past', 'then.bin', '--client', '77']).out
+  same(good(['revert', '-', '--past', 'then.bin', '--client', '77'], bytes(now)).out, plain)
+  good(['revert', now, '--past', 'then.bin', '--to', 'v2', '-o', 'back.bin'])
+  for (const name of ['back.bin', file('plain.bin', plain)]) {
+    const doc = plainDoc()
+    Y.applyUpdate(doc, bytes(now))
+    ;(name === 'back.bin' ? Y.applyUpdateV2 : Y.applyUpdate)(doc, bytes(name))
+    assert.deepEqual(doc.getText('note').toDelta(), [{ insert: 'one two three', attributes: { bold: true } }])
+    assert.deepEqual(doc.getMap('map').toJSON(), shown.map)
+  }
+  same(good(['revert', now, '--past', now]).out, Y.encodeStateAsUpdate(plainDoc()))
+  bad(2, ['revert', now], /yata revert needs --past/)
+  bad(2, ['revert', '-', '--past', '-'], /standard input can be read once/)
+  bad(1, ['revert', now, '--past', 'missing.bin'], /missing\.bin/)
+  bad(1, ['revert', now, '--past', 'then.bin', '--client', '9007199254740992'], /numbers from 1 to 9007199254740991/)
+  bad(1, ['revert', now, '--past', 'then.bin', '--client', '7x'], /numbers from 1/)
+  // what depends on others alone is no state to go back to
+  const late = file('late.bin', new Uint8Array([1, 1, 3, 0, 0x84, 200, 1, 5, 1, 97, 0]))
+  bad(1, ['revert', now, '--past', late], /late\.bin: not a whole state/)
+})
+
 test('verify tells apart what is complete, what waits for others, and what is damaged', () => {
   const late = names[2]
   const damaged = file('damaged.bin', bytes(state).subarray(0, 20))

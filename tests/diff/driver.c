@@ -64,6 +64,8 @@ enum op {
     OP_SNAPSHOT_RECODE,   /* u8 to, snapshot -> snapshot */
     OP_SNAPSHOT_EQUAL,    /* u32 n, snapshot, snapshot -> u8 */
     OP_DOC_AT,            /* u32 handle of the new document, u8 no_gc, snapshot */
+    OP_REVERT,            /* state */
+    OP_REVERT_SNAPSHOT,   /* snapshot */
     /* edits */
     OP_SET_CLIENT = 100, /* u64 client */
     OP_WRITE,            /* see driver_write.h */
@@ -448,6 +450,18 @@ static enum yata_status op_doc_at(struct docs *docs, size_t handle, struct input
     return status;
 }
 
+static enum yata_status op_revert_snapshot(struct yata_doc *doc, struct input a,
+                                           struct yata_error *why) {
+    struct yata_snapshot snapshot = {0};
+    enum yata_format format = take_format(&a);
+    enum yata_status status = yata_snapshot_decode(format, a.p, a.n, &snapshot, why);
+    if (status == YATA_OK) {
+        status = yata_revert_to_snapshot(doc, &snapshot, why);
+    }
+    yata_snapshot_fini(&snapshot);
+    return status;
+}
+
 /* ---- dispatch ------------------------------------------------------------------------------- */
 
 /* The commands that come with a format. */
@@ -490,6 +504,11 @@ static enum yata_status run_as(struct docs *docs, enum op op, size_t handle, str
         return op_snapshot_equal(a, ret, why);
     case OP_DOC_AT:
         return op_doc_at(docs, handle, a, why);
+    case OP_REVERT:
+        format = take_format(&a);
+        return yata_revert_to_state(find(docs, handle), format, a.p, a.n, why);
+    case OP_REVERT_SNAPSHOT:
+        return op_revert_snapshot(find(docs, handle), a, why);
     default:
         die("unknown op");
     }

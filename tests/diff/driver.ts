@@ -17,6 +17,7 @@ enum Op {
   AwarenessMerge, AwarenessNews,
   ApplyAs, CommitAs, EncodeStateAs, SnapshotAs, IsKnownAs, SvFromUpdateAs, UpdateMetaAs,
   CheckUpdateAs, Merge, Diff, Convert, Structs, Deletions, SnapshotRecode, SnapshotEqual, DocAt,
+  Revert, RevertSnapshot,
   SetClient = 100, Write,
   Read = 110
 }
@@ -348,6 +349,15 @@ export class YataDoc {
   async isKnown (format: Format, update: Uint8Array): Promise<boolean> {
     const args = new Writer().uint(format - 1, 1).bytes(update).done()
     return (await this.call(Op.IsKnownAs, args))[0] === 1
+  }
+
+  /** Edits that bring back what a state holds. */
+  async revert (format: Format, state: Uint8Array): Promise<void> {
+    await this.call(Op.Revert, new Writer().uint(format - 1, 1).bytes(state).done())
+  }
+
+  async revertToSnapshot (format: Format, snapshot: Uint8Array): Promise<void> {
+    await this.call(Op.RevertSnapshot, new Writer().uint(format - 1, 1).bytes(snapshot).done())
   }
 
   /** Use Driver.docAt. */

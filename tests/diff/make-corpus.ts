@@ -156,6 +156,34 @@ function positions (state: Uint8Array): Map<string, Uint8Array> {
   return files
 }
 
+/** What a document holds, and what it held before some edits; or another document. */
+function pasts (): Map<string, Uint8Array> {
+  const rnd = new Random(seed + 6)
+  const files = new Map<string, Uint8Array>()
+  const put = (name: string, flags: number, past: Uint8Array, now: Uint8Array): void => {
+    files.set(name, Buffer.concat([Buffer.of(flags, past.length >> 8, past.length & 255), past, now]))
+  }
+  let other = Y.encodeStateAsUpdate(plainDoc())
+  for (const edits of [1, 2, 4, 8, 16, 32]) {
+    const doc = plainDoc({ clientID: rnd.pick(clientIDs) })
+    for (let i = 0; i < edits; i++) {
+      edit(rnd, doc)
+    }
+    const [past, past2] = [Y.encodeStateAsUpdate(doc), Y.encodeStateAsUpdateV2(doc)]
+    for (let i = 0; i < edits; i++) {
+      edit(rnd, doc)
+    }
+    const now = Y.encodeStateAsUpdate(doc)
+    put(`edits-${edits}`, 0, past, now)
+    put(`edits-${edits}-v2`, 2, past2, Y.encodeStateAsUpdateV2(doc))
+    put(`forth-${edits}`, 1, now, past)
+    put(`other-${edits}`, 0, other, now)
+    put(`on-base-${edits}`, 12, past, now)
+    other = past
+  }
+  return files
+}
+
 const state = base()
 const rows = (Buffer.from(state).toString('hex').match(/.{1,32}/g) ?? [])
   .map(row => `    ${(row.match(/../g) ?? []).map(byte => `0x${byte},`).join(' ')}\n`)
@@ -170,6 +198,7 @@ fill('yata_state_vector', stateVectors(state))
 fill('awareness', presence())
 fill('yata_read', documents())
 fill('yata_position', positions(state))
+fill('yata_revert', pasts())
 const rnd = new Random(seed + 3)
 fill('yata_replicas', new Map([24, 60, 60, 120, 200, 400, 800]
   .map((n, i) => [`random-${i}`, rnd.bytes(n)])))

@@ -4,6 +4,7 @@
 //   npx tsx diff/run.ts --seed N        replay one history, with its trace
 //   npx tsx diff/run.ts --endless       until it fails or is stopped
 //   npx tsx diff/run.ts --writing       only the histories in which libyata writes
+//   npx tsx diff/run.ts --reverting     only those in which it goes back to older states
 //   npx tsx diff/run.ts --yjs-only      the harness itself: yjs against yjs
 
 import { fork } from 'node:child_process'
@@ -19,7 +20,11 @@ import { holesHistory } from './holes.ts'
 import { hostileHistory } from './hostile.ts'
 import { mix } from './random.ts'
 import { readingHistory } from './reading.ts'
+import { revertingHistory, revertingResult } from './reverting.ts'
 import { writingHistory, writingResult } from './writing.ts'
+
+/** One kind of histories, or all. */
+type Only = 'writing' | 'reverting' | null
 
 /** Histories told at the same time, so that the pipe carries large batches. */
 const atOnce = 16
@@ -27,7 +32,7 @@ const atOnce = 16
 const maxFailures = 10
 const shrinkMs = 20_000
 
-interface Work { driver: string | null, master: number, from: number, to: number, stride: number, writing: boolean }
+interface Work { driver: string | null, master: number, from: number, to: number, stride: number, only: Only }
 type Message =
   | { kind: 'progress', passed: number, figures: Figures }
   | { kind: 'failure', text: string }
@@ -42,14 +47,17 @@ const options = parseArgs({
     driver: { type: 'string', default: defaultDriver },
     endless: { type: 'boolean', default: false },
     writing: { type: 'boolean', default: false },
+    reverting: { type: 'boolean', default: false },
     'yjs-only': { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false }
   }
 }).values
 
-async function tell (seed: number, driver: Driver | null, writing: boolean): Promise<Result> {
-  if (writing && driver !== null) {
-    return await writingResult(seed, driver)
+const only: Only = options.writing ? 'writing' : options.reverting ? 'reverting' : null
+
+async function tell (seed: number, driver: Driver | null, only: Only): Promise<Result> {
+  if (only !== null && driver !== null) {
+    return await (only === 'writing' ? writingResult : revertingResult)(seed, driver)
   }
   const result = await tellHistory(seed, driver)
   if (driver !== null) {
@@ -60,6 +68,7 @@ async function tell (seed: number, driver: Driver | null, writing: boolean): Pro
     result.failure ??= seed % 2 === 0 ? await hostileHistory(seed, driver) : null
     result.failure ??= seed % 16 === 3 ? await readingHistory(seed, driver) : null
     result.failure ??= seed % 4 === 1 ? await writingHistory(seed, driver) : null
+    result.failure ??= seed % 16 === 7 ? await revertingHistory(seed, driver) : null
   }
   return result
 }
@@ -101,7 +110,7 @@ async function work (task: Work): Promise<void> {
     for (let k = i; k < task.to && seeds.length < atOnce; k += task.stride) {
       seeds.push(mix(task.master, k))
     }
-    const results = await Promise.all(seeds.map(async seed => await tell(seed, driver, task.writing)))
+    const results = await Promise.all(seeds.map(async seed => await tell(seed, driver, task.only)))
     for (const [k, result] of results.entries()) {
       add(figures, result.figures)
       if (result.failure === null) {
@@ -150,7 +159,7 @@ async function main (): Promise<number> {
   const passed = new Array<number>(jobs).fill(0)
   let shown = started
   const shares = await Promise.all(passed.map(async (_, job) => {
-    const task = { driver, master, from: job, to: histories, stride: jobs, writing: options.writing }
+    const task = { driver, master, from: job, to: histories, stride: jobs, only }
     return await share(task, message => {
       if (message.kind === 'failure') {
         console.log(message.text)
@@ -182,7 +191,7 @@ async function main (): Promise<number> {
 
 async function replay (seed: number): Promise<number> {
   const driver = options['yjs-only'] ? null : new Driver(options.driver)
-  const result = await tell(seed, driver, options.writing)
+  const result = await tell(seed, driver, only)
   if (result.failure !== null) {
     console.log(await describe(seed, result, driver))
   }

@@ -133,6 +133,10 @@ static bool check_formats(struct args *args) {
             return false;
         }
     }
+    if (args->command == COMMAND_REVERT && !args->given[OPTION_PAST]) {
+        complain("yata revert needs --past; see yata revert --help");
+        return false;
+    }
     if (args->command == COMMAND_DIFF &&
         args->given[OPTION_SINCE] == args->given[OPTION_SINCE_VECTOR]) {
         complain("yata diff needs one of --since and --since-vector; see yata diff --help");
@@ -143,9 +147,12 @@ static bool check_formats(struct args *args) {
 
 /* Standard input can be read once. */
 static bool check_stdin(const struct args *args) {
-    const char *since =
-        args->values[OPTION_SINCE] ? args->values[OPTION_SINCE] : args->values[OPTION_SINCE_VECTOR];
-    size_t count = since && strcmp(since, "-") == 0;
+    static const enum option_id inputs[] = {OPTION_SINCE, OPTION_SINCE_VECTOR, OPTION_PAST};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        const char *path = args->values[inputs[i]];
+        count += path && strcmp(path, "-") == 0;
+    }
     for (size_t i = 0; i < args->file_count; i++) {
         count += strcmp(args->files[i], "-") == 0;
     }

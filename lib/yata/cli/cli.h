@@ -2,8 +2,8 @@
  *
  * One command per run: the command line is parsed by the table in options.def (args.c), inputs are
  * read whole and their format is found out (input.c), the command (transform.c, inspect.c,
- * document.c, verify.c) makes bytes, and these are written at the end (output.c). It uses nothing
- * but yata.h.
+ * document.c, revert.c, verify.c) makes bytes, and these are written at the end (output.c). It uses
+ * nothing but yata.h.
  *
  * Thread: one. Memory: a run owns its inputs; main frees all.
  */
@@ -113,6 +113,12 @@ bool output_write(const struct args *, const void *p, size_t n);
 /* A name as a JSON string. */
 void put_json_string(FILE *, const char *);
 
+/* ---- document.c ----------------------------------------------------------------------------- */
+
+/* All files in one document, and the format of the first. NULL when something is wrong, which has
+ * been said. */
+struct yata_doc *document_read(const struct args *, enum yata_format *ret_first);
+
 /* ---- the commands; each returns the exit code ----------------------------------------------- */
 
 int run_inspect(const struct args *);
@@ -123,5 +129,6 @@ int run_state_vector(const struct args *);
 int run_json(const struct args *);
 int run_text(const struct args *);
 int run_verify(const struct args *);
+int run_revert(const struct args *);
 
 #endif

@@ -18,12 +18,14 @@ static const struct {
 
 /* ---- the document --------------------------------------------------------------------------- */
 
-static bool apply_file(const struct args *args, struct yata_doc *doc, const char *path) {
+static bool apply_file(const struct args *args, struct yata_doc *doc, const char *path,
+                       enum yata_format *ret) {
     struct input in;
     struct yata_error why = {0};
     if (!input_read_update(args, path, &in)) {
         return false;
     }
+    *ret = in.format;
     enum yata_status status = yata_apply_as(doc, in.format, in.p, in.n, NULL, &why);
     if (status == YATA_NOMEM) {
         complain("%s: out of memory", in.name);
@@ -34,8 +36,8 @@ static bool apply_file(const struct args *args, struct yata_doc *doc, const char
     return status == YATA_OK;
 }
 
-/* NULL when something is wrong, which has been said. */
-static struct yata_doc *read_document(const struct args *args) {
+struct yata_doc *document_read(const struct args *args, enum yata_format *ret_first) {
+    enum yata_format other;
     struct yata_options unlimited = {.max_pending_bytes = SIZE_MAX / 2,
                                      .max_clients = SIZE_MAX / 2};
     struct yata_doc *doc = yata_doc_new(&unlimited);
@@ -44,7 +46,7 @@ static struct yata_doc *read_document(const struct args *args) {
         return NULL;
     }
     for (size_t i = 0; i < args->file_count; i++) {
-        if (!apply_file(args, doc, args->files[i])) {
+        if (!apply_file(args, doc, args->files[i], i == 0 ? ret_first : &other)) {
             yata_doc_free(doc);
             return NULL;
         }
@@ -170,7 +172,8 @@ static enum yata_status add_line_break(struct yata_bytes *out) {
 }
 
 int run_json(const struct args *args) {
-    struct yata_doc *doc = read_document(args);
+    enum yata_format format;
+    struct yata_doc *doc = document_read(args, &format);
     struct yata_root_as root;
     struct yata_bytes out = {0};
     int code = EXIT_BAD;
@@ -186,7 +189,8 @@ int run_json(const struct args *args) {
 }
 
 int run_text(const struct args *args) {
-    struct yata_doc *doc = read_document(args);
+    enum yata_format format;
+    struct yata_doc *doc = document_read(args, &format);
     struct yata_root_as root;
     struct yata_bytes out = {0};
     int code = EXIT_BAD;

@@ -1,4 +1,4 @@
-/* yata: update files of Yjs documents, inspected, merged, cut, converted, read. */
+/* yata: update files of Yjs documents, inspected, merged, cut, converted, read, reverted. */
 #include "cli.h"
 
 #include <string.h>
@@ -8,6 +8,7 @@ static int (*const run[])(const struct args *) = {
     [COMMAND_DIFF] = run_diff,       [COMMAND_CONVERT] = run_convert,
     [COMMAND_VERIFY] = run_verify,   [COMMAND_STATE_VECTOR] = run_state_vector,
     [COMMAND_JSON] = run_json,       [COMMAND_TEXT] = run_text,
+    [COMMAND_REVERT] = run_revert,
 };
 
 /* What is asked for instead of a command. */

@@ -69,7 +69,8 @@ void print_help(FILE *f, enum command command) {
         print_help_on(f, command);
         return;
     }
-    (void)fputs("yata: update files of Yjs documents, inspected, merged, cut, converted, read.\n\n"
+    (void)fputs("yata: update files of Yjs documents, inspected, merged, cut, converted, read,\n"
+                "reverted.\n\n"
                 "Usage: yata COMMAND [OPTION...] FILE...\n\n",
                 f);
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
@@ -172,7 +173,8 @@ void print_man(FILE *f) {
                 "yata merge log/*.bin \\-o document.bin\n"
                 "yata diff mine.bin \\-\\-since theirs.bin \\-o for\\-them.bin\n"
                 "yata convert \\-\\-to v1 state.v2 | yata inspect \\-\n"
-                "yata text \\-\\-root content document.bin\n.fi\n"
+                "yata text \\-\\-root content document.bin\n"
+                "yata revert document.bin \\-\\-past monday.bin \\-o back.bin\n.fi\n"
                 ".SH SEE ALSO\n.BR yata (3)\n",
                 f);
 }
