@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "cluster/bus.h"
 #include "gateway/gateway.h"
 #include "http/pages.h"
 #include "limit/caps.h"
@@ -19,6 +20,7 @@ struct app {
     struct gateway_ops ops;
     struct gateway *gateway;
     struct store *store;
+    struct bus *bus; /* NULL: a node of its own */
     char metrics_host[256];
 };
 
@@ -112,6 +114,61 @@ static bool close_store(struct store *s, const struct conf *c) {
     _exit(EXIT_FAILURE); /* its thread sits in the kernel: nothing can be taken down in order */
 }
 
+/* ---- other nodes ---- */
+
+static void post_bus(struct app *a, unsigned worker, struct bus_mail *mail) {
+    struct msg *m = msg_new(MSG_BUS);
+    m->conn = (conn_id)worker << CONN_WORKER_SHIFT;
+    m->bus = mail;
+    gateway_post(a->gateway, m);
+}
+
+static void on_bus(void *ctx, struct bus_mail *mail) {
+    struct app *a = ctx;
+    unsigned workers = gateway_workers(a->gateway);
+    if (mail->room) {
+        post_bus(a, room_owner(frame_slice(mail->room), workers), mail);
+        return;
+    }
+    for (unsigned w = 0; w < workers; w++) {
+        struct bus_mail *copy = bus_mail_new(mail->op, NULL);
+        copy->shard = mail->shard;
+        copy->to = mail->to;
+        post_bus(a, w, copy);
+    }
+    bus_mail_free(mail);
+}
+
+static void room_bus_post(void *bus, struct bus_mail *mail) {
+    bus_post(bus, mail);
+}
+
+static size_t room_bus_shard(void *bus, slice room) {
+    return bus_shard(bus, room);
+}
+
+/* True also when there is none. */
+static bool open_bus(struct app *a, const struct conf *c, char *why, size_t why_bytes) {
+    struct bus_options o = {.urls = c->redis_url,
+                            .metrics_thread = CAPS_WORKERS + 2, /* the store has two */
+                            .deliver = on_bus,
+                            .ctx = a};
+    a->rpc.bus = a->bus = c->redis_url ? bus_open(&o, why, why_bytes) : NULL;
+    return !c->redis_url || a->bus;
+}
+
+static struct rooms_bus rooms_bus(const struct app *a, const struct conf *c) {
+    if (!a->bus) {
+        return (struct rooms_bus){0};
+    }
+    return (struct rooms_bus){.ctx = a->bus,
+                              .node = bus_node(a->bus),
+                              .post = room_bus_post,
+                              .shard = room_bus_shard,
+                              .own_store = true,
+                              .compare_ms = c->bus_compare_ms};
+}
+
 static struct gateway_options gateway_options(struct app *a, const struct conf *c) {
     struct gateway_options o = {.host = c->host,
                                 .port = c->port,
@@ -143,6 +200,7 @@ static struct gateway_options gateway_options(struct app *a, const struct conf *
                                          .health = room_store_health,
                                          .behind = room_store_behind,
                                          .relaxed = c->durability == 1};
+    o.rooms.bus = rooms_bus(a, c);
     return o;
 }
 
@@ -237,7 +295,7 @@ int app_run(const struct conf *c) {
     a->ops.pages = &a->rpc;
     a->ops.on_reload = on_reload;
     a->store = a->rpc.store = open_store(a, c, why, sizeof why);
-    if (!a->store || !open_door(&a->rpc, c, why, sizeof why)) {
+    if (!a->store || !open_door(&a->rpc, c, why, sizeof why) || !open_bus(a, c, why, sizeof why)) {
         (void)fprintf(stderr, "collabd: %s\n", why);
         goto out;
     }
@@ -249,6 +307,9 @@ int app_run(const struct conf *c) {
     }
     a->rpc.gateway = a->gateway;
     gateway_start(a->gateway);
+    if (a->bus) {
+        bus_start(a->bus);
+    }
     announce(a, c);
     gateway_run(a->gateway);
     exit_code = EXIT_SUCCESS;
@@ -257,8 +318,10 @@ out:
     if (a->store && !close_store(a->store, c)) { /* nobody posts to it any more, it still does */
         exit_code = EXIT_FAILURE;
     }
+    bus_close(a->bus);   /* its thread, too, posts to workers' mailboxes */
     close_door(&a->rpc); /* its thread posts to workers' mailboxes, so it ends before they do */
     gateway_free(a->gateway);
+    bus_free(a->bus);
     store_free(a->store);
     if (exit_code == EXIT_SUCCESS) {
         log_info("STOP", log_str("result", slice_str("ok")));

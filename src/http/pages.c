@@ -60,6 +60,19 @@ static void put_shard(const struct gateway *g, unsigned w, struct buf *b) {
                (long long)metric_get_thread(METRIC_CONNECTIONS, 0, w), gateway_mailbox_depth(g, w));
 }
 
+/* "single", "serving", or "cut off": some or all of Redis cannot be reached, and each room there is
+ * on its own until it returns. */
+static void put_cluster(const struct bus *bus, struct buf *b) {
+    if (!bus) {
+        buf_put_str(b, "\"cluster\":\"single\"");
+        return;
+    }
+    size_t serving = bus_serving(bus);
+    buf_printf(b, "\"cluster\":\"%s\",\"redis\":{\"instances\":%zu,\"serving\":%zu},\"nodes\":%zu",
+               serving == bus_instances(bus) ? "serving" : "cut off", bus_instances(bus), serving,
+               bus_nodes(bus));
+}
+
 static void on_health(const struct rpc *rpc, struct http_response *r) {
     const struct gateway *g = rpc->gateway;
     r->content_type = "application/json";
@@ -69,11 +82,11 @@ static void on_health(const struct rpc *rpc, struct http_response *r) {
         buf_put_str(&r->body, w ? "," : "");
         put_shard(g, w, &r->body);
     }
-    buf_printf(&r->body,
-               "],\"store\":\"%s\",\"storeState\":\"%s\",\"storeQueued\":%lld,"
-               "\"cluster\":\"single\"}\n",
+    buf_printf(&r->body, "],\"store\":\"%s\",\"storeState\":\"%s\",\"storeQueued\":%lld,",
                store_name(rpc->store), healths[store_health(rpc->store)],
                (long long)metric_get(METRIC_STORE_QUEUED, 0));
+    put_cluster(rpc->bus, &r->body);
+    buf_put_str(&r->body, "}\n");
 }
 
 static const struct {

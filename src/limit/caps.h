@@ -217,6 +217,49 @@
 /* Who writes with which client id, of one room: some 2,000 client ids, the newest. */
 #define CAPS_AUTHORS_BYTES (64 * CAPS_KIB)
 
+/* Cluster. */
+
+/* Redis instances in REDIS_URL: one delivers some hundred thousand messages a second. */
+#define CAPS_BUS_INSTANCES 16
+/* Nodes that are known of: each hears the signs of life of all others. */
+#define CAPS_BUS_NODES 256
+/* One message between nodes. Redis cuts off a subscriber with 32 MiB unread, so half of that is the
+ * most that can get through. */
+#define CAPS_BUS_BYTES (16 * CAPS_MIB)
+/* A reply of Redis that is not yet whole: such a message, and what stands around it. */
+#define CAPS_BUS_REPLY_BYTES (CAPS_BUS_BYTES + CAPS_MIB)
+/* Commands that Redis has not taken yet; over it the connection is given up, and what was dropped
+ * is repaired. Four of the largest messages. */
+#define CAPS_BUS_OUT_BYTES (64 * CAPS_MIB)
+/* Channels in one SUBSCRIBE: 100 KB, which Redis works off in a millisecond. */
+#define CAPS_BUS_BATCH 512
+/* From the first byte of a connection to a Redis that serves. */
+#define CAPS_BUS_CONNECT_MS 3000
+/* First and longest pause between tries to connect. */
+#define CAPS_BUS_RETRY_MS      50
+#define CAPS_BUS_RETRY_MOST_MS 2000
+/* How often the bus looks at its connections, sends a ping, and looks at who is silent. */
+#define CAPS_BUS_TICK_MS 500
+/* A Redis that answers no ping for so long hangs, or the way to it does. */
+#define CAPS_BUS_SILENT_MS 3000
+/* Signs of life, and how long a node may be silent: three may be lost, and the presence of a dead
+ * node's clients is gone within 10 s. */
+#define CAPS_BUS_BEAT_MS 2000
+#define CAPS_BUS_DEAD_MS 7000
+/* A channel that nobody wants is kept so long: who reloads a page comes back to it. Rooms that
+ * stay open without members (--room-ttl) keep theirs anyway. */
+#define CAPS_BUS_LINGER_MS 2000
+/* The longest that a room which opens waits for what other nodes have of it; an answer takes a
+ * millisecond or two. */
+#define CAPS_BUS_OPEN_MS 1000
+/* How long a node may take to send a difference until another one is asked. */
+#define CAPS_BUS_ASK_MS 2000
+/* Option. How often a room that is open on several nodes compares itself with the others. */
+#define CAPS_BUS_COMPARE_MS 30000
+/* Rooms of a worker that begin anew in one turn after Redis was away: each encodes a state vector,
+ * and 64 of them take some milliseconds. */
+#define CAPS_BUS_RETURNS 64
+
 /* HTTP. */
 
 /* Request line: a room name percent-encoded (600) and a token (4 KiB) in the query. */

@@ -22,6 +22,9 @@ void room_answer(struct room *, struct msg *, enum msg_kind, enum err);
 /* An empty document, with so many times the usual limits; NULL when memory is out. */
 struct yata_doc *room_doc_new(unsigned times);
 
+/* Takes an update of another node into the tick, or refuses it. */
+void room_take(struct room *, slice update);
+
 /* ---- members.c ---- */
 
 slice member_user(const struct identity *);

@@ -130,6 +130,17 @@ void lasting_append(struct room *r, struct frame *update) {
     post(r, job);
 }
 
+void lasting_take(struct room *r, struct frame *update) {
+    if (!r->parent->o.bus.own_store) {
+        return; /* its own node has written it where all read */
+    }
+    if (store_of(r)->behind(store_of(r)->ctx)) {
+        log_limited(LOG_WARN, "STORE-SKIPPED", log_str("roomId", frame_slice(r->name)));
+        return; /* it lasts at its own node, who will be asked for it */
+    }
+    lasting_append(r, update);
+}
+
 uint64_t lasting_now(const struct room *r) {
     return store_of(r)->relaxed ? 0 : r->lasting.appended;
 }
@@ -226,8 +237,30 @@ static void folded(struct room *r, const struct store_job *job) {
     }
 }
 
+void lasting_read_again(struct room *r) {
+    post(r, job_for(r, STORE_LOAD));
+}
+
+static void read_again(struct room *r, const struct store_job *job) {
+    struct yata_bytes update = {0};
+    if (job->err != ERR_OK) {
+        return; /* the store has said so; the next who opens the room reads it */
+    }
+    if (job->snapshot && yata_convert_update(YATA_V2, YATA_V1, job->snapshot->bytes,
+                                             job->snapshot->n, &update, NULL) == YATA_OK) {
+        room_take(r, slice_of(update.p, update.n));
+        yata_bytes_fini(&update);
+    }
+    for (size_t i = 0; i < job->rows_count; i++) {
+        room_take(r, frame_slice(job->rows[i].update));
+    }
+    r->version = job->version > r->version ? job->version : r->version;
+}
+
 void lasting_stored(struct room *r, const struct store_job *job) {
-    if (job->op == STORE_FOLD) {
+    if (job->op == STORE_LOAD) {
+        read_again(r, job);
+    } else if (job->op == STORE_FOLD) {
         folded(r, job);
     } else {
         r->lasting.stored = job->number;

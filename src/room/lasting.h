@@ -56,12 +56,16 @@ enum err lasting_loaded(struct room *, const struct store_job *);
 enum err lasting_admits(const struct room *, struct msg *);
 /* The update is to last. */
 void lasting_append(struct room *, struct frame *update);
+/* An update of another node: it is to last here, too, when this node has a store of its own. */
+void lasting_take(struct room *, struct frame *update);
 /* A number for answer.after: everything that the room has taken so far. */
 uint64_t lasting_now(const struct room *);
 /* Sends an answer, at once or when what it acknowledges is durable; takes it. */
 void lasting_answer(struct room *, struct msg *);
 
-/* Something has come back from the store, other than a load. */
+/* Reads the room from the store once more: another node may have written there and died. */
+void lasting_read_again(struct room *);
+/* Something has come back from the store, other than the first load. */
 void lasting_stored(struct room *, const struct store_job *);
 /* The store cannot write: those who wait are told. */
 void lasting_failing(struct room *);

@@ -22,6 +22,7 @@ void member_add(struct room *r, struct msg *m, uint64_t now_ms) {
         map_set_u64(&r->members, m->conn, who);
         r->on_worker[conn_worker(m->conn)]++;
         metric_add(METRIC_PARTICIPANTS, 0, 1);
+        peers_tell_members(r);
         if (r->members.used == CAPS_ROOM_SOFT) {
             log_limited(LOG_WARN, "ROOM-BUSY", log_str("roomId", frame_slice(r->name)),
                         log_u64("participants", r->members.used));
@@ -43,7 +44,7 @@ void member_drop(struct room *r, struct member *who, uint64_t now_ms) {
     r->on_worker[conn_worker(who->conn)]--;
     metric_add(METRIC_PARTICIPANTS, 0, -1);
     presence_leave(&r->presence, who->conn, now_ms);
-    rooms_mark(r->parent, r);
+    peers_tell_members(r);
     member_free(who);
 }
 

@@ -43,6 +43,8 @@ void msg_free(struct msg *m) {
         store_job_free(m->job);
     } else if (m->kind == MSG_FANOUT) { /* to nobody: the last receiver here has left */
         echo_written(m->fanout.echo, m->fanout.echo ? clock_mono_ns() : 0);
+    } else if (m->kind == MSG_BUS) {
+        bus_mail_free(m->bus);
     } else if (m->kind == MSG_ANSWER) {
         for (size_t i = 0; i < m->answer.members_count; i++) {
             identity_unref(m->answer.members[i].who);

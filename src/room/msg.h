@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/frame.h"
 #include "base/list.h"
+#include "cluster/mail.h"
 #include "store/store.h"
 #include "wire/event.h"
 #include "yata.h"
@@ -44,6 +45,9 @@ enum msg_kind {
     /* the store's threads -> room's worker */
     MSG_STORED, /* job has been done for the room */
     MSG_STORE,  /* the store fails, or serves again: store.serving */
+
+    /* the bus's thread -> room's worker, or every worker */
+    MSG_BUS, /* what other nodes say: bus */
 
     MSG_TO_CONN, /* border: kinds below go to the connection's worker */
 
@@ -122,6 +126,7 @@ struct msg {
             uint64_t seconds; /* how long; kick: 0 is no ban, mute: 0 is until lifted */
         } sanction;
         struct store_job *job; /* ours */
+        struct bus_mail *bus;  /* ours */
         struct {
             bool serving;
         } store;

@@ -6,6 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/varuint.h"
+#include "cluster/envelope.h"
 #include "limit/caps.h"
 #include "yata.h"
 
@@ -19,6 +21,11 @@ struct entry {
     struct frame *state; /* JSON text; NULL: removed */
     bool changed;
 };
+
+/* A node stands for all its connections. */
+static bool is_node(conn_id owner) {
+    return (owner & ENVELOPE_NODE_BIT) != 0;
+}
 
 static void mark(struct presence *p, struct entry *e) {
     if (!e->changed) {
@@ -47,7 +54,9 @@ static uint64_t raised_shift(const struct entry *e, const struct yata_presence *
                              const struct presence_source *from) {
     bool removed = e->state == NULL && e->clock > 0;
     bool returned = removed && from->conn != e->owner && from->joined_ms >= e->seen_ms && in->state;
-    if (returned && in->clock > 0 && in->clock <= e->clock) {
+    /* or that has moved here from a node which may have died */
+    bool moved = e->state && in->state && is_node(e->owner) && !is_node(from->conn);
+    if ((returned || moved) && in->clock > 0 && in->clock <= e->clock) {
         return e->clock + 1 - in->clock;
     }
     return from->conn == e->owner ? e->shift : 0;
@@ -179,13 +188,34 @@ void presence_expire(struct presence *p, uint64_t now_ms, uint64_t ttl_ms) {
     size_t at = 0;
     for (struct entry *e; (e = map_next(&p->entries, &at)) != NULL;) {
         uint64_t silent = now_ms - e->seen_ms;
-        if (e->state && silent > ttl_ms) {
+        if (e->state && silent > ttl_ms && !is_node(e->owner)) {
             remove_entry(p, e, now_ms);
         } else if (!e->state && !e->changed && silent > CAPS_PRESENCE_MEMORY_MS) {
             (void)map_remove_u64(&p->entries, e->client);
             entry_free(p, e);
         }
     }
+}
+
+/* Lists the entries that `wanted` picks, and appends their users to `users` unless that is NULL. */
+static size_t list_entries(const struct presence *p, struct yata_presence *list, size_t max,
+                           bool (*wanted)(const struct entry *, conn_id), conn_id who,
+                           struct buf *users) {
+    size_t n = 0;
+    size_t at = 0;
+    for (struct entry *e; n < max && (e = map_next(&p->entries, &at)) != NULL;) {
+        if (wanted(e, who)) {
+            list[n++] = (struct yata_presence){.client = e->client,
+                                               .clock = e->clock,
+                                               .state = e->state ? e->state->bytes : NULL,
+                                               .state_bytes = e->state ? e->state->n : 0};
+            if (users) {
+                buf_put_varuint(users, e->user ? e->user->n : 0);
+                buf_put_slice(users, frame_slice(e->user));
+            }
+        }
+    }
+    return n;
 }
 
 /* Encodes the entries that `wanted` picks. */
@@ -195,16 +225,7 @@ static struct frame *encode(const struct presence *p, size_t max,
         return NULL;
     }
     struct yata_presence *list = mem_new(max * sizeof *list);
-    size_t n = 0;
-    size_t at = 0;
-    for (struct entry *e; n < max && (e = map_next(&p->entries, &at)) != NULL;) {
-        if (wanted(e, who)) {
-            list[n++] = (struct yata_presence){.client = e->client,
-                                               .clock = e->clock,
-                                               .state = e->state ? e->state->bytes : NULL,
-                                               .state_bytes = e->state ? e->state->n : 0};
-        }
-    }
+    size_t n = list_entries(p, list, max, wanted, who, NULL);
     struct yata_bytes out = {0};
     struct frame *f = NULL;
     if (n && yata_awareness_encode(list, n, &out) == YATA_OK) {
@@ -228,8 +249,47 @@ static bool is_not_own(const struct entry *e, conn_id who) {
     return e->owner != who || !e->state;
 }
 
-struct frame *presence_take_changes(struct presence *p) {
+/* Entries for other nodes; NULL when there are none and `some` is asked for. */
+static struct frame *encode_for_nodes(const struct presence *p, size_t max,
+                                      bool (*wanted)(const struct entry *, conn_id), bool some) {
+    struct yata_presence *list = mem_new((max + 1) * sizeof *list);
+    struct buf users;
+    struct buf b;
+    buf_init(&users, 0);
+    buf_init(&b, 0);
+    size_t n = list_entries(p, list, max, wanted, 0, &users);
+    struct yata_bytes out = {0};
+    struct frame *f = NULL;
+    if ((n || !some) && yata_awareness_encode(list, n, &out) == YATA_OK) {
+        buf_put_varuint(&b, out.n);
+        buf_put(&b, out.p, out.n);
+        buf_put_slice(&b, buf_slice(&users));
+        f = frame_copy(buf_slice(&b));
+    }
+    yata_bytes_fini(&out);
+    buf_fini(&b);
+    buf_fini(&users);
+    mem_free(list);
+    return f;
+}
+
+static bool is_own_change(const struct entry *e, conn_id who) {
+    (void)who;
+    return e->changed && !is_node(e->owner);
+}
+
+static bool is_own(const struct entry *e, conn_id who) {
+    (void)who;
+    return e->state && !is_node(e->owner);
+}
+
+struct frame *presence_own(const struct presence *p) {
+    return encode_for_nodes(p, p->live, is_own, false);
+}
+
+struct frame *presence_take_changes(struct presence *p, struct frame **ret_own) {
     struct frame *f = encode(p, p->changed, is_changed, 0);
+    *ret_own = encode_for_nodes(p, p->changed, is_own_change, true);
     size_t at = 0;
     for (struct entry *e; p->changed && (e = map_next(&p->entries, &at)) != NULL;) {
         p->changed -= e->changed;
@@ -244,4 +304,105 @@ struct frame *presence_all(const struct presence *p, conn_id except) {
 
 struct frame *presence_all_and_gone(const struct presence *p, conn_id except) {
     return encode(p, p->entries.used, is_not_own, except);
+}
+
+/* ---- other nodes ---- */
+
+void presence_renew(struct presence *p) {
+    size_t at = 0;
+    for (struct entry *e; (e = map_next(&p->entries, &at)) != NULL;) {
+        if (is_own(e, 0)) {
+            e->clock++;
+            e->shift++;
+            mark(p, e);
+        }
+    }
+}
+
+/* What another node says of one client. It may remove what is its own, and take over what is
+ * nobody's or the same user's: then the client has moved there. */
+static struct entry *merge_from(struct presence *p, uint64_t node, slice user,
+                                const struct yata_presence *in, uint64_t now_ms) {
+    struct entry *e = find_or_make(p, in);
+    bool own = e && e->owner == node;
+    bool may = e && (own || (in->state && (!e->state || slice_eq(frame_slice(e->user), user))));
+    if (!may || !yata_awareness_is_news(e->clock, e->state != NULL, in)) {
+        return own ? e : NULL;
+    }
+    const struct presence_source from = {.conn = node, .user = user};
+    e->clock = in->clock;
+    e->shift = 0;
+    e->seen_ms = now_ms;
+    take_over(e, &from);
+    set_state(p, e, in->state ? frame_copy(slice_of(in->state, in->state_bytes)) : NULL);
+    return e;
+}
+
+/* Cuts the next user off the front. */
+static bool next_user(slice *users, slice *ret) {
+    uint64_t n = 0;
+    if (!varuint_take(users, &n) || n > users->n || n > CAPS_LABEL_BYTES) {
+        return false;
+    }
+    *ret = slice_of(users->p, (size_t)n);
+    *users = slice_of(users->p + n, users->n - (size_t)n);
+    return true;
+}
+
+/* Whether it is whole: as many users as entries, and nothing behind. */
+static bool well_formed(slice update, slice users) {
+    struct yata_awareness_reader reader = {.p = update.p, .n = update.n};
+    struct yata_presence in;
+    slice user;
+    bool more = true;
+    while (yata_awareness_next(&reader, &in, &more, NULL) == YATA_OK) {
+        if (!more) {
+            return users.n == 0;
+        }
+        if (!next_user(&users, &user)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* Removes what a node has shown and does not any more. */
+static void remove_unnamed(struct presence *p, uint64_t node, const struct map *named,
+                           uint64_t now_ms) {
+    size_t at = 0;
+    for (struct entry *e; (e = map_next(&p->entries, &at)) != NULL;) {
+        if (e->owner == node && e->state && !map_find_u64(named, e->client)) {
+            remove_entry(p, e, now_ms);
+        }
+    }
+}
+
+enum err presence_take(struct presence *p, uint64_t node, slice entries, bool all,
+                       uint64_t now_ms) {
+    uint64_t n = 0;
+    if (!varuint_take(&entries, &n) || n > entries.n) {
+        return ERR_PARAMS;
+    }
+    slice update = slice_of(entries.p, (size_t)n);
+    slice users = slice_of(entries.p + n, entries.n - (size_t)n);
+    if (!well_formed(update, users)) {
+        return ERR_PARAMS;
+    }
+    struct yata_awareness_reader reader = {.p = update.p, .n = update.n};
+    struct yata_presence in;
+    struct map named = {0};
+    slice user;
+    bool more = true;
+    while (yata_awareness_next(&reader, &in, &more, NULL) == YATA_OK && more &&
+           next_user(&users, &user)) {
+        struct entry *e = merge_from(p, node, user, &in, now_ms);
+        if (e) {
+            (void)map_set_u64(&named, e->client, e);
+        }
+    }
+    if (all) {
+        remove_unnamed(p, node, &named, now_ms);
+    }
+    map_fini(&named);
+    return ERR_OK;
 }

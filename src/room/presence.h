@@ -11,6 +11,8 @@
  * removed, which its peers ignore (yjs/y-websocket#122). The entry is then relayed with its clock
  * raised by `shift`, and stays raised for as long as that connection lives.
  *
+ * Entries of other nodes' clients are merged with them (see below).
+ *
  * States are opaque JSON text, unless they are stamped. Thread: the room's worker. Embed only; zero
  * is empty.
  */
@@ -47,11 +49,28 @@ NODISCARD enum err presence_apply(struct presence *, const struct presence_sourc
 void presence_leave(struct presence *, conn_id, uint64_t now_ms);
 /* Removes entries not renewed for `ttl_ms`, and forgets those long removed. */
 void presence_expire(struct presence *, uint64_t now_ms, uint64_t ttl_ms);
-/* What changed since the last call, as one awareness update; NULL when nothing did. */
-struct frame *presence_take_changes(struct presence *);
+/* What changed since the last call, as one awareness update; NULL when nothing did. Of it, what
+ * connections of this node changed, as entries for others; NULL when that is nothing. */
+struct frame *presence_take_changes(struct presence *, struct frame **ret_own);
 /* Everyone who is present, but for `except`'s own entries; NULL when nobody is. */
 struct frame *presence_all(const struct presence *, conn_id except);
 /* The same with those who have gone, for one who may not have heard of it. */
 struct frame *presence_all_and_gone(const struct presence *, conn_id except);
+
+/* ---- other nodes ---- */
+
+/* Entries for other nodes are an awareness update, its length before it, and of each entry the user
+ * to whom it belongs. Those of another node belong to it as if it were one connection, but are not
+ * renewed: it says when one has gone. */
+
+/* All that connections of this node show; never NULL. */
+struct frame *presence_own(const struct presence *);
+/* Merges what another node says; `all`: it is all that it has. ERR_PARAMS, with nothing changed,
+ * when it is malformed. */
+NODISCARD enum err presence_take(struct presence *, uint64_t node, slice entries, bool all,
+                                 uint64_t now_ms);
+/* Raises the clocks of what connections of this node show: others have removed it at the present
+ * ones, and would ignore it. */
+void presence_renew(struct presence *);
 
 #endif

@@ -54,7 +54,7 @@ void room_answer(struct room *r, struct msg *m, enum msg_kind kind, enum err err
     m->err = err;
     m->answer.channel = r->channel;
     m->answer.version = r->version;
-    m->answer.participants = r->members.used;
+    m->answer.participants = r->members.used + r->peers.members;
     lasting_answer(r, m);
 }
 
@@ -125,6 +125,10 @@ static void fan_out(struct room *r, struct frame *payload, conn_id except, bool 
 }
 
 static void reset_tick(struct room *r) {
+    while (r->local_count) {
+        frame_unref(r->local[--r->local_count]);
+    }
+    r->told_apart = false;
     r->lone = frame_unref(r->lone);
     r->in_tick = false;
     r->tick_updates = 0;
@@ -148,11 +152,34 @@ static struct frame *commit(struct room *r) {
     return wanted ? take_update(&merged) : NULL;
 }
 
+/* All that clients of this node sent, as one update; NULL when that cannot be had. */
+static struct frame *merge_local(const struct room *r) {
+    struct yata_slice *list = mem_new(r->local_count * sizeof *list);
+    for (size_t i = 0; i < r->local_count; i++) {
+        list[i] = (struct yata_slice){r->local[i]->bytes, r->local[i]->n};
+    }
+    struct yata_bytes merged = {0};
+    enum yata_status s = yata_merge_updates(YATA_V1, list, r->local_count, &merged, NULL);
+    mem_free(list);
+    return s == YATA_OK ? take_update(&merged) : NULL;
+}
+
+/* Other nodes get what clients of this one changed, and what still waits for others' updates. */
+static void tell_peers(struct room *r, struct frame *told) {
+    if (!r->local_count) {
+        return;
+    }
+    struct frame *merged = r->told_apart ? merge_local(r) : NULL;
+    peers_tell_update(r, r->told_apart ? merged : told);
+    frame_unref(merged);
+}
+
 void room_tick(struct room *r, uint64_t now_ms) {
     if (!r->in_tick) {
         return;
     }
     struct frame *told = commit(r);
+    tell_peers(r, told);
     if (told) {
         metric_observe(METRIC_TICK_UPDATES, (double)r->tick_updates);
         r->state = frame_unref(r->state);
@@ -164,13 +191,16 @@ void room_tick(struct room *r, uint64_t now_ms) {
 }
 
 void room_tick_presence(struct room *r, uint64_t now_ms) {
-    struct frame *told = presence_take_changes(&r->presence);
+    struct frame *own = NULL;
+    struct frame *told = presence_take_changes(&r->presence, &own);
     if (told) {
+        peers_tell_presence(r, own);
         fan_out(r, told, 0, true);
         frame_unref(told);
         r->presence_ms = now_ms;
     }
     r->presence_received_ns = 0;
+    frame_unref(own);
 }
 
 /* ---- the document ---- */
@@ -183,18 +213,30 @@ static void begin(struct room *r) {
     }
 }
 
-static void count_writer(struct room *r, struct msg *m, const struct yata_applied *did) {
-    r->version++;
+/* An update has changed something. `writer` is 0 when it is another node's. */
+static void count_writer(struct room *r, conn_id writer, struct frame *update,
+                         const struct yata_applied *did) {
     r->tick_updates++;
     if (r->tick_updates == 1) {
-        r->received_ns = m->received_ns;
-        r->writer = m->conn;
-        r->lone = did->whole ? frame_ref(m->payload) : NULL;
+        r->writer = writer;
+        r->lone = did->whole ? frame_ref(update) : NULL;
     } else {
-        r->many_writers |= r->writer != m->conn;
+        r->many_writers |= r->writer != writer;
         r->lone = frame_unref(r->lone);
     }
     r->many_writers |= did->freed; /* what waited may be another's, and new to this writer */
+}
+
+/* What other nodes are to be told of. */
+static void keep_local(struct room *r, struct frame *update) {
+    if (!peers_any(r)) {
+        return;
+    }
+    if (r->local_count == r->local_cap) {
+        r->local_cap = r->local_cap ? r->local_cap * 2 : 8;
+        r->local = mem_resize(r->local, r->local_cap * sizeof(struct frame *));
+    }
+    r->local[r->local_count++] = frame_ref(update);
 }
 
 /* Applies the payload within the tick. On refusal `detail` of the message says why. */
@@ -209,12 +251,39 @@ static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
         return refusal(s);
     }
     if (ret->changed) {
-        count_writer(r, m, ret);
+        r->version++;
+        r->received_ns = r->received_ns ? r->received_ns : m->received_ns;
+        count_writer(r, m->conn, m->payload, ret);
     }
     if (ret->changed || ret->pending) {
         lasting_append(r, m->payload);
+        keep_local(r, m->payload);
+        r->told_apart |= ret->pending;
     }
     return ERR_OK;
+}
+
+void room_take(struct room *r, slice update) {
+    struct yata_applied did = {0};
+    struct yata_error why = {0};
+    begin(r);
+    enum yata_status s = yata_apply(r->doc, update.p, update.n, &did, &why);
+    if (s != YATA_OK) {
+        metric_add(METRIC_BUS_REFUSED, 0, 1);
+        log_limited(LOG_WARN, "BUS-REFUSED", log_str("roomId", frame_slice(r->name)),
+                    log_text("detail", why.what));
+        return;
+    }
+    if (!did.changed && !did.pending) {
+        return;
+    }
+    struct frame *f = frame_copy(update);
+    r->told_apart = true;
+    if (did.changed) {
+        count_writer(r, 0, f, &did);
+    }
+    lasting_take(r, f);
+    frame_unref(f);
 }
 
 /* The whole state as a frame of the caller's; NULL when there is none or no memory. */
@@ -268,7 +337,7 @@ static bool comes_to_exist(struct room *r, const struct msg *m, const char **ret
 
 static void on_join(struct room *r, struct msg *m, uint64_t now_ms) {
     bool known = map_find_u64(&r->members, m->conn) != NULL;
-    if (!known && r->members.used >= r->parent->o.room_cap) {
+    if (!known && r->members.used + r->peers.members >= r->parent->o.room_cap) {
         room_refuse(r, m, ERR_RATE, "the room is full");
         return;
     }
@@ -501,6 +570,9 @@ void room_free(struct room *r) {
         member_free(who);
         metric_add(METRIC_PARTICIPANTS, 0, -1);
     }
+    reset_tick(r);
+    mem_free(r->local);
+    peers_fini(&r->peers);
     lasting_fini(&r->lasting);
     sanctions_free(r->sanctions);
     map_fini(&r->members);
@@ -588,8 +660,8 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
 }
 
 bool room_is_idle(const struct room *r, uint64_t now_ms) {
-    return r->members.used == 0 && !r->in_tick && r->presence.changed == 0 && lasting_at_rest(r) &&
-           !sanctions_any(r->sanctions, now_ms);
+    return r->members.used == 0 && !r->in_tick && r->peers.state != PEERS_OPENING &&
+           r->presence.changed == 0 && lasting_at_rest(r) && !sanctions_any(r->sanctions, now_ms);
 }
 
 bool room_is_void(const struct room *r) {

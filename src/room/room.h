@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "room/lasting.h"
 #include "room/msg.h"
+#include "room/peers.h"
 #include "room/presence.h"
 
 struct rooms;
@@ -32,6 +33,7 @@ struct room {
     uint16_t *on_worker; /* members on each worker */
     struct presence presence;
     struct lasting lasting;
+    struct peers peers;
     struct sanctions *sanctions; /* bans and mutes; NULL while there are none */
 
     /* the open tick */
@@ -41,7 +43,11 @@ struct room {
     struct frame *lone;     /* the only one so far, if it may be relayed as received */
     conn_id writer;         /* the only writer so far */
     bool many_writers;
-    uint64_t received_ns;          /* when the first of them came from its client */
+    struct frame **local; /* updates by clients of this node, when there are others to tell */
+    size_t local_count;
+    size_t local_cap;
+    bool told_apart;      /* what other nodes are told is not what members are: merge `local` */
+    uint64_t received_ns; /* when the first of them came from its client */
     uint64_t presence_received_ns; /* the same of presence that is still to be told */
     uint64_t ticked_ms;            /* when updates were last told */
     uint64_t presence_ms;          /* when presence was last told */

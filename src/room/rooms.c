@@ -14,6 +14,8 @@
 void rooms_init(struct rooms *rs, const struct rooms_options *o) {
     *rs = (struct rooms){.o = *o, .tick_ms = CAPS_TICK_MS};
     list_init(&rs->dirty);
+    list_init(&rs->opening);
+    list_init(&rs->returning);
 }
 
 void rooms_fini(struct rooms *rs) {
@@ -33,6 +35,7 @@ unsigned room_owner(slice name, unsigned workers) {
 
 /* Forgets a room; what it had is in the store. */
 static void let_go(struct rooms *rs, struct room *r) {
+    peers_leave(r);
     list_remove(&r->dirty);
     (void)map_remove(&rs->by_name, frame_slice(r->name));
     metric_add(METRIC_ROOMS, 0, -1);
@@ -79,6 +82,7 @@ static struct room *open_room(struct rooms *rs, struct frame *name, uint64_t now
     }
     map_set(&rs->by_name, frame_slice(r->name), r);
     metric_add(METRIC_ROOMS, 0, 1);
+    peers_open(r);
     lasting_load(r);
     return r;
 }
@@ -107,29 +111,41 @@ static void refuse(struct rooms *rs, struct msg *m, enum err err, const char *de
 
 /* ---- what comes from the store ---- */
 
-/* The room is there, or cannot be: whoever waited for it is served, or told. */
-static void on_loaded(struct rooms *rs, struct room *r, const struct store_job *job,
-                      uint64_t now_ms) {
-    enum err e = lasting_loaded(r, job);
+void rooms_serve(struct rooms *rs, struct room *r, uint64_t now_ms) {
+    (void)rs;
+    for (struct list_node *n; (n = list_shift(&r->lasting.waiting)) != NULL;) {
+        room_handle(r, LIST_ITEM(n, struct msg, node), now_ms);
+    }
+    r->lasting.waiting_count = 0;
+}
+
+/* The room cannot be: whoever waited for it is told. */
+static void give_up(struct rooms *rs, struct room *r, enum err e) {
     const char *why = e == ERR_DAMAGED ? "what is stored of this room is damaged"
                                        : "the room cannot be read at the moment";
     for (struct list_node *n; (n = list_shift(&r->lasting.waiting)) != NULL;) {
-        struct msg *m = LIST_ITEM(n, struct msg, node);
-        if (e == ERR_OK) {
-            room_handle(r, m, now_ms);
-        } else {
-            refuse(rs, m, e, why);
-        }
+        refuse(rs, LIST_ITEM(n, struct msg, node), e, why);
     }
+    let_go(rs, r);
+}
+
+static void on_loaded(struct rooms *rs, struct room *r, const struct store_job *job,
+                      uint64_t now_ms) {
+    enum err e = lasting_loaded(r, job);
     if (e != ERR_OK) {
+        give_up(rs, r, e);
+    } else if (!r->lasting.exists && list_empty(&r->lasting.waiting)) {
+        peers_unknown(r); /* another node has asked for it, and it is not stored here */
         let_go(rs, r);
+    } else if (peers_loaded(r, now_ms)) {
+        rooms_serve(rs, r, now_ms);
     }
 }
 
 static void on_stored(struct rooms *rs, struct msg *m, uint64_t now_ms) {
     const struct store_job *job = m->job;
     struct room *r = map_find(&rs->by_name, frame_slice(job->room));
-    if (r && job->op == STORE_LOAD) {
+    if (r && job->op == STORE_LOAD && r->lasting.loading) {
         on_loaded(rs, r, job, now_ms);
     } else if (r && !r->lasting.loading) { /* a fold may be from before the room was let go of */
         lasting_stored(r, job);
@@ -145,10 +161,68 @@ static void on_store(struct rooms *rs, struct msg *m) {
     msg_free(m);
 }
 
+/* ---- what comes from other nodes ---- */
+
+static void on_bus_changed(struct rooms *rs, const struct bus_mail *m, uint64_t now_ms) {
+    size_t at = 0;
+    for (struct room *r; (r = map_next(&rs->by_name, &at)) != NULL;) {
+        peers_changed(r, m, now_ms);
+    }
+}
+
+/* A question about a room that is not open here: where each node has a store of its own, this one
+ * may know it. */
+static void on_foreign(struct rooms *rs, const struct bus_mail *m, uint64_t now_ms) {
+    const char *ignored = NULL;
+    enum err e = ERR_OK;
+    struct room *r = rs->o.bus.own_store ? open_room(rs, m->room, now_ms, &ignored, &e) : NULL;
+    if (r) {
+        peers_mail(r, m, now_ms);
+    } else {
+        peers_none(&rs->o.bus, m->room, m->envelope.node);
+    }
+}
+
+static void on_bus(struct rooms *rs, struct msg *msg, uint64_t now_ms) {
+    const struct bus_mail *m = msg->bus;
+    struct room *r = m->room ? map_find(&rs->by_name, frame_slice(m->room)) : NULL;
+    if (!m->room) {
+        on_bus_changed(rs, m, now_ms);
+    } else if (r) {
+        peers_mail(r, m, now_ms);
+    } else if (m->op == BUS_HEARD && m->envelope.kind == ENVELOPE_OPEN) {
+        on_foreign(rs, m, now_ms);
+    }
+    msg_free(msg);
+}
+
+/* Serves rooms that have waited long enough; returns when the next has. */
+static uint64_t look_at_opening(struct rooms *rs, uint64_t now_ms) {
+    LIST_FOR_EACH (node, &rs->opening) {
+        struct room *r = LIST_ITEM(node, struct room, peers.opening);
+        if (r->peers.loaded && now_ms < r->peers.deadline_ms) {
+            return r->peers.deadline_ms;
+        }
+        if (r->peers.loaded) {
+            peers_late(r, now_ms);
+        }
+    }
+    return UINT64_MAX;
+}
+
+/* Some of the rooms that begin anew; returns when to call again. */
+static uint64_t look_at_returning(struct rooms *rs, uint64_t now_ms) {
+    for (size_t i = 0; i < CAPS_BUS_RETURNS && !list_empty(&rs->returning); i++) {
+        struct list_node *n = list_shift(&rs->returning);
+        peers_return(LIST_ITEM(n, struct room, peers.returning), now_ms);
+    }
+    return list_empty(&rs->returning) ? UINT64_MAX : now_ms + 1;
+}
+
 /* ---- requests ---- */
 
 static void hand_to(struct rooms *rs, struct room *r, struct msg *m, uint64_t now_ms) {
-    if (!r->lasting.loading) {
+    if (!r->lasting.loading && r->peers.state != PEERS_OPENING) {
         room_handle(r, m, now_ms);
     } else if (!lasting_wait(r, m)) {
         refuse(rs, m, ERR_RATE, "too much waits for this room to be read from the store");
@@ -162,6 +236,10 @@ void rooms_handle(struct rooms *rs, struct msg *m, uint64_t now_ms) {
     }
     if (m->kind == MSG_STORE) {
         on_store(rs, m);
+        return;
+    }
+    if (m->kind == MSG_BUS) {
+        on_bus(rs, m, now_ms);
         return;
     }
     struct room *r = map_find(&rs->by_name, frame_slice(m->room));
@@ -216,6 +294,9 @@ static uint64_t tick_if_due(struct rooms *rs, struct room *r, uint64_t now_ms, b
             again = again && again < due ? again : due;
         }
     }
+    if (!again) {
+        peers_tell_rest(r);
+    }
     return again;
 }
 
@@ -224,7 +305,9 @@ uint64_t rooms_turn(struct rooms *rs, uint64_t now_ms) {
     if (burst_due) {
         rs->burst_ms = 0;
     }
-    uint64_t next = UINT64_MAX;
+    uint64_t opening = look_at_opening(rs, now_ms);
+    uint64_t next = look_at_returning(rs, now_ms);
+    next = opening < next ? opening : next;
     LIST_FOR_EACH (node, &rs->dirty) {
         struct room *r = LIST_ITEM(node, struct room, dirty);
         uint64_t again = tick_if_due(rs, r, now_ms, burst_due);
@@ -254,6 +337,7 @@ void rooms_sweep(struct rooms *rs, uint64_t now_ms) {
     for (struct room *r; (r = map_next(&rs->by_name, &at)) != NULL;) {
         sizes[metric_size_of(r->members.used)]++;
         presence_expire(&r->presence, now_ms, rs->o.presence_ttl_ms);
+        peers_sweep(r, now_ms);
         bytes += room_bytes(r);
         pending += room_pending_bytes(r);
         if (r->presence.changed) {

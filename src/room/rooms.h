@@ -17,6 +17,7 @@ struct rooms_options {
     post_fn post;
     void *post_ctx;
     struct rooms_store store;
+    struct rooms_bus bus;
     /* True while a worker is so far behind that ticks should wait and merge meanwhile. */
     bool (*behind)(void *ctx, unsigned worker);
     size_t max_rooms; /* on this worker */
@@ -37,6 +38,9 @@ struct rooms {
     uint64_t tick_ms;       /* the interval in a burst */
     uint32_t channels;      /* numbers handed out */
     uint64_t swept_ms;
+    struct list_node opening;   /* rooms that other nodes are asked about, see peers.h */
+    struct list_node returning; /* rooms that have to say that they are back */
+    uint64_t epochs;            /* counted out to rooms */
 };
 
 void rooms_init(struct rooms *, const struct rooms_options *);
@@ -52,6 +56,8 @@ uint64_t rooms_turn(struct rooms *, uint64_t now_ms);
 void rooms_sweep(struct rooms *, uint64_t now_ms);
 /* How busy the worker is, 0 to 1: sets the tick interval. */
 void rooms_set_load(struct rooms *, double busy);
+/* The room is there: whoever waits for it is served. */
+void rooms_serve(struct rooms *, struct room *, uint64_t now_ms);
 /* Remembers that a room has something to tell. */
 void rooms_mark(struct rooms *, struct room *);
 

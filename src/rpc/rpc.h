@@ -10,6 +10,7 @@
 #include "access/access.h"
 #include "access/bucket.h"
 #include "access/origin.h"
+#include "cluster/bus.h"
 #include "gateway/gateway.h"
 #include "observe/audit.h"
 
@@ -23,6 +24,7 @@ struct rpc {
     struct host_list *hosts;
     struct audit *audit; /* NULL: no audit */
     struct store *store;
+    struct bus *bus;         /* NULL: a node of its own */
     struct gateway *gateway; /* set before the workers start */
     const char *workspaces;  /* comma-separated, or NULL: all */
     unsigned auth_timeout_ms;

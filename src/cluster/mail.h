@@ -1,0 +1,52 @@
+/* mail.h: what rooms and the bus hand each other.
+ *
+ * Thread: plain data; belongs to the sender until posted, to the receiver afterwards.
+ */
+#ifndef CLUSTER_MAIL_H
+#define CLUSTER_MAIL_H
+
+#include "base/frame.h"
+#include "base/list.h"
+#include "cluster/envelope.h"
+
+enum bus_op {
+    /* to the bus */
+    BUS_SUBSCRIBE,   /* hear of the room; answered by SUBSCRIBED */
+    BUS_UNSUBSCRIBE, /* no more */
+    BUS_PUBLISH,     /* bytes, an envelope, to the channel that `to` says */
+    BUS_STOP,        /* internal */
+
+    /* from the bus, to the room's worker */
+    BUS_SUBSCRIBED, /* the room is heard of from now on, or `away` */
+    BUS_SENT,       /* answer to a publish that was `counted` */
+    BUS_HEARD,      /* envelope */
+
+    /* from the bus, to every worker */
+    BUS_LOST,      /* the instance `shard`: nothing is heard or said there */
+    BUS_BACK,      /* it serves again: what was said meanwhile was not heard */
+    BUS_NODE_UP,   /* `to` has been heard of for the first time */
+    BUS_NODE_DOWN, /* `to` has ended, or was silent for too long */
+};
+
+#define BUS_TO_ROOM 0u /* the room's channel; a node's id: that node's; */
+#define BUS_TO_ALL  1u /* the channel that every node hears */
+
+struct bus_mail {
+    struct list_node node;
+    enum bus_op op;
+    struct frame *room; /* counted, or NULL */
+    uint64_t to;
+    size_t shard;
+    bool away;                /* subscribed: Redis cannot be reached */
+    bool counted;             /* publish: tell how many nodes it went to */
+    size_t receivers;         /* sent: nodes, without this one */
+    struct frame *bytes;      /* publish, heard: the envelope */
+    struct envelope envelope; /* heard: points into bytes */
+};
+
+/* A zeroed one. `room` is shared, and may be NULL. */
+struct bus_mail *bus_mail_new(enum bus_op, struct frame *room);
+/* Frees it with all it holds; NULL is a no-op. */
+void bus_mail_free(struct bus_mail *);
+
+#endif

@@ -1,0 +1,325 @@
+/* cluster.ts: several nodes, one room. Whoever is on whichever node edits the same document and sees
+ * the same people; Redis may be away, slow, empty or lying, and everybody comes to agree again.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CollabClient, Membership } from "../support/client.ts";
+import { Redis, type Wire } from "../support/redis.ts";
+import { type Replica, converged } from "../support/replica.ts";
+import { Server } from "../support/server.ts";
+import { type Context, test } from "../support/suite.ts";
+import { pause, poll, until } from "../support/wait.ts";
+
+const COMPARE_MS = 1000;
+
+interface Node {
+    server: Server;
+    wire: Wire;
+    data: string;
+}
+
+interface NodeOptions {
+    compareMs?: number;
+    /** It will be killed: no clean end is asked of it. */
+    mortal?: boolean;
+}
+
+/** A node on a wire of its own, with a store of its own. */
+async function node(t: Context, redis: Redis, o: NodeOptions = {}): Promise<Node> {
+    const wire = await redis.wire();
+    const data = mkdtempSync(join(tmpdir(), "collabd-cluster-"));
+    t.defer(() => rmSync(data, { recursive: true, force: true }));
+    const flags = ["--workers", "2", "--data", data, "--bus-compare-ms", String(o.compareMs ?? COMPARE_MS)];
+    const env = { REDIS_URL: `redis://127.0.0.1:${wire.port}` };
+    const server = o.mortal
+        ? await Server.start(t.settings.program, flags, { env })
+        : await t.start(flags, { env });
+    t.defer(() => (o.mortal ? server.kill() : undefined));
+    await serving(server);
+    return { server, wire, data };
+}
+
+const health = async (server: Server) => (await (await fetch(server.http("/collab/health"))).json()) as { cluster: string; nodes: number };
+
+async function serving(server: Server): Promise<void> {
+    await poll(async () => (await health(server)).cluster === "serving", "the node is on the bus");
+}
+
+async function nodes(t: Context, redis: Redis, count: number, o: NodeOptions = {}): Promise<Node[]> {
+    const all: Node[] = [];
+    for (let i = 0; i < count; i++) {
+        all.push(await node(t, redis, i === 0 ? o : { ...o, mortal: false }));
+    }
+    await poll(async () => (await health(all[0]!.server)).nodes === count, "all nodes know each other");
+    return all;
+}
+
+interface Person {
+    client: CollabClient;
+    room: Membership;
+    replica: Replica;
+}
+
+async function person(t: Context, server: Server, room: string, replica = t.replica()): Promise<Person> {
+    const client = await t.connect(server);
+    return { client, room: await client.join(room, replica), replica };
+}
+
+const people = (t: Context, all: Node[], room: string): Promise<Person[]> =>
+    Promise.all(all.map((n) => person(t, n.server, room)));
+
+async function scribble(t: Context, all: Person[], rounds: number): Promise<void> {
+    for (let i = 0; i < rounds; i++) {
+        all.forEach((one) => t.rng.chance(0.6) && one.replica.scribble(t.rng));
+        await pause(t.rng.below(6));
+    }
+}
+
+async function agree(all: Person[], ms?: number): Promise<void> {
+    await Promise.all(all.map((one) => one.client.quiet()));
+    await converged(
+        all.map((one) => one.replica),
+        ms,
+    );
+}
+
+const sum = async (all: Node[], metric: string): Promise<number> =>
+    (await Promise.all(all.map((n) => n.server.metric(metric)))).reduce((a, b) => a + b);
+
+/** Nodes that compare and find nothing: differences are asked for no more. */
+async function stillness(all: Node[]): Promise<void> {
+    let repairs = await sum(all, "collab_bus_repairs_total");
+    await poll(async () => {
+        const heard = await sum(all, "collab_bus_received_total");
+        await poll(async () => (await sum(all, "collab_bus_received_total")) > heard + 10, "comparisons");
+        const before = repairs;
+        repairs = await sum(all, "collab_bus_repairs_total");
+        return repairs === before;
+    }, "comparisons that find nothing");
+}
+
+test(
+    "people on three nodes type at random, and all copies become equal",
+    async (t) => {
+        const redis = await Redis.start(t);
+        const all = await nodes(t, redis, 3, { compareMs: 100 });
+        const room = t.room();
+        const typists = await people(t, [...all, ...all], room);
+        await scribble(t, typists, 300);
+        await agree(typists);
+        const late = await person(t, all[1]!.server, room);
+        await agree([...typists, late]);
+        await stillness(all);
+        for (const n of all) {
+            assert.equal(await n.server.metric("collab_bus_gaps_total"), 0, "nothing was missed");
+            assert.equal(await n.server.metric("collab_bus_refused_total"), 0, "nothing was refused");
+        }
+    },
+    { tsan: true },
+);
+
+/** Waits until somebody who comes anew on each node sees what everybody else sees. */
+async function everywhere(t: Context, all: Node[], room: string, others: Person[]): Promise<void> {
+    const witnesses = await people(t, all, room);
+    await agree([...others, ...witnesses]);
+    await Promise.all(witnesses.map((w) => w.client.close()));
+}
+
+test("a room that nobody has open any more is complete for whoever comes, on any node", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 2);
+    const room = t.room();
+    const ann = await person(t, all[0]!.server, room);
+    ann.replica.append("written on the first node");
+    await ann.client.quiet();
+    await ann.client.close();
+    const bob = await person(t, all[1]!.server, room);
+    await converged([ann.replica, bob.replica]);
+    bob.replica.append(", and on the second");
+    await bob.client.quiet();
+    await bob.client.close();
+    const eve = await person(t, all[0]!.server, room);
+    await converged([bob.replica, eve.replica]);
+});
+
+test("each node has on its own disk what was acknowledged anywhere while it had the room open", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 2);
+    const room = t.room();
+    const typists = await people(t, all, room);
+    await scribble(t, typists, 60);
+    await agree(typists);
+    await Promise.all(typists.map((one) => one.client.close()));
+    for (const n of all) {
+        await n.server.stop();
+        const alone = await t.start(["--workers", "1", "--data", n.data]);
+        const reader = await person(t, alone, room);
+        await converged([typists[0]!.replica, reader.replica]);
+        await alone.stop();
+    }
+});
+
+test("a hundred cuts of the wires, and nobody misses anything", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 2);
+    const room = t.room();
+    const typists = await people(t, all, room);
+    for (let i = 0; i < 100; i++) {
+        const one = t.rng.pick(all);
+        one.wire.cut();
+        await scribble(t, typists, 2);
+        await (i % 4 ? pause(t.rng.below(20)) : serving(one.server));
+    }
+    await agree(typists, 20_000);
+    await Promise.all(all.map((n) => serving(n.server)));
+    await everywhere(t, all, room, typists);
+    assert.ok((await sum(all, "collab_bus_repairs_total")) > 10, "what was missed was asked for");
+});
+
+test("Redis is killed and comes back empty: meanwhile each node serves its own, then all agree", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 3);
+    const room = t.room();
+    const typists = await people(t, all, room);
+    await scribble(t, typists, 30);
+    await agree(typists);
+    await redis.kill();
+    await poll(async () => (await health(all[0]!.server)).cluster === "cut off", "health says so");
+    assert.equal(await all[0]!.server.metric("collab_bus_up"), 0);
+    await scribble(t, typists, 30);
+    await Promise.all(typists.map((one) => one.client.quiet()));
+    const fresh = await person(t, all[2]!.server, t.room("fresh"));
+    fresh.replica.append("a room that is opened without Redis");
+    await fresh.client.quiet();
+    await redis.run();
+    await agree(typists, 20_000);
+    await Promise.all(all.map((n) => serving(n.server)));
+    await everywhere(t, all, room, typists);
+});
+
+test("Redis stands still and goes on", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 2);
+    const typists = await people(t, all, t.room());
+    redis.signal("SIGSTOP");
+    await scribble(t, typists, 50);
+    await poll(async () => (await all[0]!.server.metric("collab_bus_up")) === 0, "the node has noticed", 15_000);
+    await scribble(t, typists, 20);
+    redis.signal("SIGCONT");
+    await agree(typists, 20_000);
+});
+
+test("wires that delay, hold up and break off in the middle of a message", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 3);
+    const typists = await people(t, all, t.room());
+    all[0]!.wire.delay(30);
+    for (let i = 0; i < 20; i++) {
+        const wire = t.rng.pick(all).wire;
+        wire.truncate(1 + t.rng.below(3000));
+        wire.hold();
+        await scribble(t, typists, 8);
+        wire.release();
+    }
+    all.forEach((n) => n.wire.truncate(Infinity));
+    await agree(typists, 20_000);
+});
+
+test("nodes that were parted edit on, and agree when they are joined", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 3);
+    const room = t.room();
+    const typists = await people(t, all, room);
+    await scribble(t, typists, 20);
+    all[0]!.wire.part();
+    all[1]!.wire.part();
+    await scribble(t, typists, 60);
+    await Promise.all(typists.map((one) => one.client.quiet()));
+    all[0]!.wire.heal();
+    all[1]!.wire.heal();
+    await agree(typists, 20_000);
+    await everywhere(t, all, room, typists);
+});
+
+/** A message between nodes, as envelope.h has it. */
+function envelope(kind: number, room: string, payload: Uint8Array, sequence = 1n): Buffer {
+    const head = Buffer.alloc(28);
+    head.write("c\u0001", 0, "latin1");
+    head[2] = kind;
+    head.writeBigUInt64LE((1n << 63n) | 77n, 4);
+    head.writeBigUInt64LE(1n, 12);
+    head.writeBigUInt64LE(sequence, 20);
+    return Buffer.concat([head, Buffer.from([5, 1, room.length]), Buffer.from(room), payload]);
+}
+
+test("poisoned messages on the channel are refused and counted, and change nothing", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 2);
+    const room = t.room();
+    const typists = await people(t, all, room);
+    await scribble(t, typists, 10);
+    await agree(typists);
+    const [UPDATE, PRESENCE, COMPARE, ASK] = [8, 9, 2, 6];
+    const poison = [
+        Buffer.from("hello"),
+        Buffer.alloc(0),
+        t.rng.bytes(200),
+        envelope(200, room, new Uint8Array()),
+        envelope(UPDATE, "ws:e2e/another", new Uint8Array([0, 0])),
+        envelope(UPDATE, room, t.rng.bytes(50)),
+        envelope(PRESENCE, room, Buffer.from([200, 1, 1])),
+        envelope(COMPARE, room, Buffer.from([1, 2])),
+        envelope(ASK, room, Buffer.from([])),
+    ];
+    const before = await all[0]!.server.metric("collab_bus_refused_total");
+    for (const message of poison) {
+        await redis.command("PUBLISH", `room:${room}`, message);
+    }
+    await poll(async () => (await all[0]!.server.metric("collab_bus_refused_total")) >= before + poison.length, "all are refused");
+    await scribble(t, typists, 30);
+    await agree(typists);
+});
+
+test("everybody sees everybody, whichever node they are on, and who leaves is gone for all", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 2);
+    const room = t.room();
+    const [ann, bob] = (await people(t, all, room)) as [Person, Person];
+    ann.replica.show({ name: "ann" });
+    bob.replica.show({ name: "bob" });
+    await until(() => bob.replica.sees(ann.replica)?.name === "ann" && ann.replica.sees(bob.replica)?.name === "bob", "both see each other");
+    const eve = await person(t, all[1]!.server, room);
+    await until(() => eve.replica.sees(ann.replica)?.name === "ann", "who comes later sees who was there");
+    assert.equal(eve.room.subscribed.participants, 3, "participants are counted over all nodes");
+    ann.replica.show({ name: "ann", cursor: 5 });
+    await until(() => eve.replica.sees(ann.replica)?.cursor === 5, "what changes");
+    await ann.client.close();
+    await until(() => !eve.replica.sees(ann.replica) && !bob.replica.sees(ann.replica), "who leaves is gone");
+});
+
+test(
+    "the clients of a node that was killed are gone within ten seconds, and come back elsewhere",
+    async (t) => {
+        const redis = await Redis.start(t);
+        const all = await nodes(t, redis, 2, { mortal: true });
+        const room = t.room();
+        const [ann, bob] = (await people(t, all, room)) as [Person, Person];
+        ann.replica.show({ name: "ann" });
+        await until(() => bob.replica.sees(ann.replica) !== undefined, "bob sees ann");
+        await scribble(t, [ann, bob], 20);
+        await agree([ann, bob]);
+        const killed = performance.now();
+        all[0]!.server.kill();
+        ann.replica.link = undefined;
+        ann.replica.append("typed between two nodes");
+        await until(() => bob.replica.sees(ann.replica) === undefined, "she is gone", 10_000);
+        assert.ok(performance.now() - killed < 10_000);
+        const moved = await person(t, all[1]!.server, room, ann.replica);
+        ann.replica.show({ name: "ann" });
+        await until(() => bob.replica.sees(ann.replica)?.name === "ann", "she is back");
+        await agree([moved, bob]);
+    },
+    { ms: 40_000 },
+);
