@@ -150,7 +150,7 @@ static size_t room_bus_shard(void *bus, slice room) {
 /* True also when there is none. */
 static bool open_bus(struct app *a, const struct conf *c, char *why, size_t why_bytes) {
     struct bus_options o = {.urls = c->redis_url,
-                            .metrics_thread = CAPS_WORKERS + 2, /* the store has two */
+                            .metrics_thread = CAPS_WORKERS + 4, /* the store has those below */
                             .deliver = on_bus,
                             .ctx = a};
     a->rpc.bus = a->bus = c->redis_url ? bus_open(&o, why, why_bytes) : NULL;
