@@ -12,8 +12,8 @@
 #include "places.h"
 
 #define SCRATCH_KEPT                                                                               \
-    1024                /* structs; what a large update needed is not kept for the next small one */
-#define SLACK_KEPT 1024 /* elements reserved for an update and not needed */
+    1024              /* structs; what a large update needed is not kept for the next small one */
+#define SLACK_KEPT 64 /* elements reserved for an update and not needed */
 
 struct yata_doc *yata_doc_new(const struct yata_options *options) {
     struct yatai_mem mem = yatai_mem_libc();
@@ -115,8 +115,10 @@ static void merge_touched(struct yata_doc *doc) {
 /* Gives back what a large update reserved and did not use. */
 #define TRIM(doc, vec)                                                                             \
     do {                                                                                           \
-        if ((vec)->cap > (vec)->n + (vec)->n / 8 + SLACK_KEPT) {                                   \
-            size_t to_ = (vec)->n + (vec)->n / 16 + 1;                                             \
+        if ((vec)->cap > (vec)->n + SLACK_KEPT &&                                                  \
+            (vec)->cap >                                                                           \
+                (vec)->n + SLACK_KEPT + yatai_vec_step((vec)->n, sizeof *(vec)->v) * 3 / 2) {      \
+            size_t to_ = (vec)->n + (vec)->n / 64 + 1;                                             \
             void *p_ = yatai_mem_resize(&(doc)->mem, (vec)->v, (vec)->cap * sizeof *(vec)->v,      \
                                         to_ * sizeof *(vec)->v);                                   \
             if (p_) {                                                                              \
@@ -133,6 +135,9 @@ static void settle(struct yata_doc *doc) {
     }
     yatai_collect(doc);
     merge_touched(doc);
+    for (size_t i = 0; i < doc->touched.n; i++) {
+        yatai_index_fit(doc, &doc->clients.v[doc->touched.v[i]]);
+    }
     yatai_heap_compact(doc);
     TRIM(doc, &doc->items);
     TRIM(doc, &doc->heap);

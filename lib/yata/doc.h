@@ -279,7 +279,9 @@ void yatai_clients_sort(const struct yata_doc *);
 /* Room for so many more places, at the end and in between. */
 bool yatai_index_reserve(struct yata_doc *, struct yatai_client *, uint32_t appends,
                          uint32_t splits);
+/* Gives back what was reserved for all clients, and for one, and not used. */
 void yatai_index_trim(struct yata_doc *);
+void yatai_index_fit(struct yata_doc *, struct yatai_client *);
 /* Frees what is known of the client's structs. */
 void yatai_index_drop(struct yata_doc *, struct yatai_client *);
 void yatai_leaf_free(struct yata_doc *, struct yatai_place *);

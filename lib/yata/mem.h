@@ -52,6 +52,9 @@ void *yatai_mem_resize(struct yatai_mem *, void *p, size_t old_bytes, size_t new
 /* Behind the macros: the array, moved if that was possible; *cap tells. */
 void *yatai_vec_grow(struct yatai_mem *, void *v, size_t *cap, size_t want, size_t element_bytes);
 
+/* By how many elements an array of so many grows. */
+size_t yatai_vec_step(size_t n, size_t element_bytes);
+
 /* Growing output. A failed growth is remembered and everything after it is dropped, so that writers
  * check once, at the end. Embed only. */
 struct yatai_out {

@@ -4,22 +4,26 @@
  * mostly is the one that was found before. The clock is found in an index whose leaves hold up to
  * YATAI_LEAF_MAX places, so that neither typing at the end (an append) nor cutting a struct in the
  * middle of a long history (an insertion) moves more than a leaf. Searching reads clocks from the
- * leaves and does not touch the structs.
+ * leaves and does not touch the structs. It starts where the clock would be if all structs were
+ * equally long: in a large document every place that is looked at is waited for.
  *
- * A client with few structs has one small leaf. Leaves of full size come from the spare ones that
- * yatai_index_reserve sets aside, so that insertions cannot fail.
+ * Leaves grow by a few places at a time, as they fill, so that little memory lies idle. When there
+ * is none for that, a leaf moves to one of the spare ones of full size that yatai_index_reserve
+ * has set aside, so that insertions cannot fail.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "doc.h"
 
-#define LEAF_BYTES   (YATAI_LEAF_MAX * sizeof(struct yatai_place))
-#define LEAF_SPARSE  (YATAI_LEAF_MAX / 4)
-#define LEAF_ROOMY   (YATAI_LEAF_MAX * 3 / 4)
-#define SPARES_KEPT  4
-#define CLIENTS_STEP 4
-#define HIT_NEAR     4 /* places looked at before searching all */
+#define LEAF_BYTES  (YATAI_LEAF_MAX * sizeof(struct yatai_place))
+#define LEAF_SPARSE (YATAI_LEAF_MAX / 4)
+#define LEAF_STEP   8 /* places by which a leaf grows; a power of two */
+#define LEAF_MUCH   (YATAI_LEAF_MAX * 3 / 4)
+#define SPARES_KEPT 4
+#define GUESS_FEW   8 /* so few are searched without guessing */
+#define LEAVES_STEP 4
+#define HIT_NEAR    4 /* places looked at before searching all */
 
 /* ---- clients -------------------------------------------------------------------------------- */
 
@@ -146,14 +150,16 @@ void yatai_clients_sort(const struct yata_doc *doc) {
 
 /* ---- index ---------------------------------------------------------------------------------- */
 
-static bool leaf_grow(struct yata_doc *doc, struct yatai_leaf *leaf, uint32_t want) {
-    uint32_t cap = leaf->cap == 0 ? 1 : leaf->cap;
-    while (cap < want) {
+/* Places of a leaf that shall hold so many. */
+static uint32_t leaf_cap(uint32_t want) {
+    uint32_t cap = 1;
+    while (cap < want && cap < LEAF_STEP) {
         cap *= 2;
     }
-    if (cap == leaf->cap) {
-        return true;
-    }
+    return cap >= want ? cap : (want + LEAF_STEP - 1) / LEAF_STEP * LEAF_STEP;
+}
+
+static bool leaf_resize(struct yata_doc *doc, struct yatai_leaf *leaf, uint32_t cap) {
     struct yatai_place *p =
         yatai_mem_resize(&doc->mem, leaf->place, leaf->cap * sizeof *p, cap * sizeof *p);
     if (!p) {
@@ -164,11 +170,32 @@ static bool leaf_grow(struct yata_doc *doc, struct yatai_leaf *leaf, uint32_t wa
     return true;
 }
 
-static bool leaves_grow(struct yata_doc *doc, struct yatai_client *c, uint32_t want) {
-    if (want <= c->leaf_cap) {
-        return true;
+static bool leaf_grow(struct yata_doc *doc, struct yatai_leaf *leaf, uint32_t want) {
+    return want <= leaf->cap || leaf_resize(doc, leaf, leaf_cap(want));
+}
+
+/* The same where failing is no harm, and so is not worth passing the limit of memory. */
+static bool leaf_try(struct yata_doc *doc, struct yatai_leaf *leaf, uint32_t want) {
+    size_t outer = doc->mem.limit_bytes;
+    doc->mem.limit_bytes = outer != 0 ? outer : doc->options.max_memory_bytes;
+    bool ok = leaf_grow(doc, leaf, want);
+    doc->mem.limit_bytes = outer;
+    return ok;
+}
+
+/* Room for a place more in a leaf that is full and not of full size. */
+static void leaf_widen(struct yata_doc *doc, struct yatai_leaf *leaf) {
+    if (leaf_try(doc, leaf, leaf->n + 1u)) {
+        return;
     }
-    uint32_t cap = want == 1 ? 1 : want + want / 4 + CLIENTS_STEP;
+    struct yatai_place *place = doc->spare.v[--doc->spare.n];
+    memcpy(place, leaf->place, leaf->n * sizeof *place);
+    yatai_mem_resize(&doc->mem, leaf->place, leaf->cap * sizeof *place, 0);
+    leaf->place = place;
+    leaf->cap = YATAI_LEAF_MAX;
+}
+
+static bool leaves_resize(struct yata_doc *doc, struct yatai_client *c, uint32_t cap) {
     struct yatai_leaf *p =
         yatai_mem_resize(&doc->mem, c->leaf, c->leaf_cap * sizeof *p, cap * sizeof *p);
     if (!p) {
@@ -177,6 +204,11 @@ static bool leaves_grow(struct yata_doc *doc, struct yatai_client *c, uint32_t w
     c->leaf = p;
     c->leaf_cap = cap;
     return true;
+}
+
+static bool leaves_grow(struct yata_doc *doc, struct yatai_client *c, uint32_t want) {
+    return want <= c->leaf_cap ||
+           leaves_resize(doc, c, want == 1 ? 1 : want + want / 8 + LEAVES_STEP);
 }
 
 static bool spares_grow(struct yata_doc *doc, size_t want) {
@@ -214,10 +246,12 @@ bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c, uint32_t 
             return true;
         }
     }
-    /* Appending fills one leaf after the other. A split in a full one leaves halves, each of which
-     * takes half a leaf of further ones before it is full in turn. */
+    /* Appending fills one leaf after the other, once the last one is of full size. A split in a
+     * full one leaves two, each of which takes a quarter of a leaf of further ones before it is
+     * full in turn; and each leaf that there is may have to be brought to full size first. */
     uint32_t more = appends / YATAI_LEAF_MAX + (appends > 0);
-    uint32_t cuts = c->leaf_count + more + splits / (YATAI_LEAF_MAX / 2) + 1;
+    uint32_t cuts = 2 * c->leaf_count + more + splits / (YATAI_LEAF_MAX - LEAF_MUCH) + 1;
+    more += appends > 0 && c->leaf[c->leaf_count - (c->leaf_count > 0)].cap < YATAI_LEAF_MAX;
     more += cuts < splits ? cuts : splits;
     doc->spare_owed += more;
     return leaves_grow(doc, c, c->leaf_count + more) && spares_grow(doc, doc->spare_owed);
@@ -230,23 +264,70 @@ void yatai_index_trim(struct yata_doc *doc) {
     }
 }
 
-/* Without branches that depend on what is compared: nobody could predict them. */
-static uint32_t find_leaf(const struct yatai_client *c, uint32_t clock) {
-    uint32_t at = 0;
-    for (uint32_t n = c->leaf_count, half; n > 1; n -= half) {
-        half = n / 2;
-        at += c->leaf[at + half].first <= clock ? half : 0;
+void yatai_index_fit(struct yata_doc *doc, struct yatai_client *c) {
+    uint32_t want = c->leaf_count + c->leaf_count / 8 + LEAVES_STEP;
+    if (c->leaf_count > 0 && c->leaf_cap > want + want / 4 + LEAVES_STEP) {
+        (void)leaves_resize(doc, c, want);
     }
-    return at;
 }
 
-static uint32_t find_place(const struct yatai_leaf *leaf, uint32_t clock) {
-    uint32_t at = 0;
-    for (uint32_t n = leaf->n, half; n > 1; n -= half) {
+/* Things that lie one after the other, each with the clock at which it starts. */
+struct row {
+    const void *v;
+    size_t step; /* bytes from one clock to the next */
+    uint32_t n;
+    uint32_t end; /* where the last one ends */
+};
+
+static inline uint32_t row_clock(const struct row *row, uint32_t at) {
+    uint32_t clock;
+    memcpy(&clock, (const uint8_t *)row->v + at * row->step, sizeof clock);
+    return clock;
+}
+
+/* The last of [from, from + n) that is not greater; the first is not. Without branches that depend
+ * on what is compared: nobody could predict them. */
+static inline uint32_t row_halve(const struct row *row, uint32_t from, uint32_t n, uint32_t clock) {
+    for (uint32_t half; n > 1; n -= half) {
         half = n / 2;
-        at += leaf->place[at + half].clock <= clock ? half : 0;
+        from += row_clock(row, from + half) <= clock ? half : 0;
     }
-    return at;
+    return from;
+}
+
+/* The same of all. From where it would be if all were equally long, on in steps that double. */
+static inline uint32_t row_find(const struct row *row, uint32_t first, uint32_t clock) {
+    if (row->n <= GUESS_FEW || row->end <= first || clock <= first) {
+        return row_halve(row, 0, row->n, clock);
+    }
+    uint64_t guess = (uint64_t)(clock - first) * row->n / (row->end - first);
+    uint32_t at = guess < row->n ? (uint32_t)guess : row->n - 1, step = 1;
+    if (row_clock(row, at) <= clock) {
+        uint32_t most = row->n - at;
+        while (step < most && row_clock(row, at + step) <= clock) {
+            at += step;
+            most -= step;
+            step *= 2;
+        }
+        return row_halve(row, at, step < most ? step : most, clock);
+    }
+    while (step < at && row_clock(row, at - step) > clock) {
+        at -= step;
+        step *= 2;
+    }
+    return step < at ? row_halve(row, at - step, step, clock) : row_halve(row, 0, at, clock);
+}
+
+static uint32_t find_leaf(const struct yatai_client *c, uint32_t clock) {
+    struct row row = {&c->leaf->first, sizeof *c->leaf, c->leaf_count, c->clock};
+    return row_find(&row, c->leaf->first, clock);
+}
+
+static uint32_t find_place(const struct yatai_client *c, uint32_t at, uint32_t clock) {
+    const struct yatai_leaf *leaf = &c->leaf[at];
+    uint32_t end = at + 1 < c->leaf_count ? leaf[1].first : c->clock;
+    struct row row = {&leaf->place->clock, sizeof *leaf->place, leaf->n, end};
+    return row_find(&row, leaf->first, clock);
 }
 
 /* Whether it is where the last search ended, or a little further. */
@@ -277,9 +358,30 @@ static bool is_hit(struct yatai_client *c, uint32_t clock) {
 struct yatai_pos yatai_index_find(struct yatai_client *c, uint32_t clock) {
     if (!is_hit(c, clock)) {
         c->hit_leaf = find_leaf(c, clock);
-        c->hit_at = find_place(&c->leaf[c->hit_leaf], clock);
+        c->hit_at = find_place(c, c->hit_leaf, clock);
     }
     return (struct yatai_pos){c->hit_leaf, c->hit_at};
+}
+
+/* Puts the parts of a leaf of full size into smaller ones. That one becomes spare: each part may
+ * need one when it has to grow and there is no memory. */
+static bool leaf_part(struct yata_doc *doc, struct yatai_leaf *old, struct yatai_leaf *new,
+                      uint32_t at) {
+    struct yatai_leaf low = {0}, high = {0};
+    uint32_t n = old->n - at;
+    if (old->cap != YATAI_LEAF_MAX || !YATAI_RESERVE(&doc->mem, &doc->spare, doc->spare.n + 1) ||
+        !leaf_try(doc, &low, at + 1) || !leaf_try(doc, &high, n + 1)) {
+        yatai_mem_resize(&doc->mem, low.place, low.cap * sizeof *low.place, 0);
+        return false;
+    }
+    memcpy(low.place, old->place, at * sizeof *low.place);
+    memcpy(high.place, old->place + at, n * sizeof *low.place);
+    doc->spare.v[doc->spare.n++] = old->place;
+    old->place = low.place;
+    old->cap = low.cap;
+    new->place = high.place;
+    new->cap = high.cap;
+    return true;
 }
 
 /* A new leaf with the places of `from` at and after `at`, behind it. */
@@ -287,9 +389,12 @@ static void leaf_cut(struct yata_doc *doc, struct yatai_client *c, uint32_t from
     memmove(&c->leaf[from + 2], &c->leaf[from + 1], (c->leaf_count - from - 1) * sizeof *c->leaf);
     c->leaf_count++;
     struct yatai_leaf *old = &c->leaf[from], *new = &c->leaf[from + 1];
-    *new = (struct yatai_leaf){
-        .place = doc->spare.v[--doc->spare.n], .n = (uint16_t)(old->n - at), .cap = YATAI_LEAF_MAX};
-    memcpy(new->place, old->place + at, new->n * sizeof *new->place);
+    *new = (struct yatai_leaf){.n = (uint16_t)(old->n - at)};
+    if (new->n == 0 || !leaf_part(doc, old, new, at)) {
+        new->place = doc->spare.v[--doc->spare.n];
+        new->cap = YATAI_LEAF_MAX;
+        memcpy(new->place, old->place + at, new->n * sizeof *new->place);
+    }
     old->n = (uint16_t)at;
     if (new->n > 0) {
         new->first = new->place[0].clock;
@@ -301,9 +406,13 @@ void yatai_index_append(struct yata_doc *doc, struct yatai_client *c, uint32_t c
     if (c->leaf_count == 0) {
         c->leaf_count = 1;
         c->leaf[0].first = clock;
-    } else if (c->leaf[c->leaf_count - 1].n == YATAI_LEAF_MAX) {
-        leaf_cut(doc, c, c->leaf_count - 1, YATAI_LEAF_MAX);
-        c->leaf[c->leaf_count - 1].first = clock;
+    }
+    uint32_t last = c->leaf_count - 1;
+    if (c->leaf[last].n == YATAI_LEAF_MAX) {
+        leaf_cut(doc, c, last, YATAI_LEAF_MAX);
+        c->leaf[last + 1].first = clock;
+    } else if (c->leaf[last].n == c->leaf[last].cap) {
+        leaf_widen(doc, &c->leaf[last]);
     }
     struct yatai_leaf *leaf = &c->leaf[c->leaf_count - 1];
     c->hit_leaf = c->leaf_count - 1;
@@ -312,51 +421,19 @@ void yatai_index_append(struct yata_doc *doc, struct yatai_client *c, uint32_t c
     c->struct_count++;
 }
 
-/* Moves places of a full leaf to a neighbour with room, so that leaves stay well filled. */
-static bool leaf_lean(struct yatai_client *c, struct yatai_pos *pos) {
-    struct yatai_leaf *leaf = &c->leaf[pos->leaf];
-    if (pos->leaf > 0 && leaf[-1].n <= LEAF_ROOMY) {
-        struct yatai_leaf *to = leaf - 1;
-        uint32_t k = (YATAI_LEAF_MAX - to->n) / 2u;
-        memcpy(to->place + to->n, leaf->place, k * sizeof *to->place);
-        memmove(leaf->place, leaf->place + k, (leaf->n - k) * sizeof *to->place);
-        to->n = (uint16_t)(to->n + k);
-        leaf->n = (uint16_t)(leaf->n - k);
-        leaf->first = leaf->place[0].clock;
-        if (pos->at <= k) {
-            pos->leaf--;
-            pos->at += to->n - k;
-        } else {
-            pos->at -= k;
-        }
-        return true;
-    }
-    if (pos->leaf + 1 < c->leaf_count && leaf[1].n <= LEAF_ROOMY) {
-        struct yatai_leaf *to = leaf + 1;
-        uint32_t k = (YATAI_LEAF_MAX - to->n) / 2u, left = leaf->n - k;
-        memmove(to->place + k, to->place, to->n * sizeof *to->place);
-        memcpy(to->place, leaf->place + left, k * sizeof *to->place);
-        to->n = (uint16_t)(to->n + k);
-        leaf->n = (uint16_t)left;
-        to->first = to->place[0].clock;
-        if (pos->at > left) {
-            pos->leaf++;
-            pos->at -= left;
-        }
-        return true;
-    }
-    return false;
-}
-
 void yatai_index_insert_after(struct yata_doc *doc, struct yatai_client *c, struct yatai_pos pos,
                               uint32_t clock, uint32_t item) {
     pos.at++;
-    if (c->leaf[pos.leaf].n == YATAI_LEAF_MAX && !leaf_lean(c, &pos)) {
-        leaf_cut(doc, c, pos.leaf, YATAI_LEAF_MAX / 2);
-        if (pos.at > YATAI_LEAF_MAX / 2) {
+    if (c->leaf[pos.leaf].n == YATAI_LEAF_MAX) {
+        /* Near the end it goes on, mostly, and what is left behind stays as it is. */
+        uint32_t at = pos.at > LEAF_MUCH ? LEAF_MUCH : YATAI_LEAF_MAX / 2;
+        leaf_cut(doc, c, pos.leaf, at);
+        if (pos.at > at) {
             pos.leaf++;
-            pos.at -= YATAI_LEAF_MAX / 2;
+            pos.at -= at;
         }
+    } else if (c->leaf[pos.leaf].n == c->leaf[pos.leaf].cap) {
+        leaf_widen(doc, &c->leaf[pos.leaf]);
     }
     struct yatai_leaf *leaf = &c->leaf[pos.leaf];
     memmove(leaf->place + pos.at + 1, leaf->place + pos.at,
@@ -369,14 +446,26 @@ void yatai_index_insert_after(struct yata_doc *doc, struct yatai_client *c, stru
 }
 
 static void leaf_remove(struct yata_doc *doc, struct yatai_client *c, uint32_t at) {
-    struct yatai_place *place = c->leaf[at].place;
-    if (YATAI_RESERVE(&doc->mem, &doc->spare, doc->spare.n + 1)) {
-        doc->spare.v[doc->spare.n++] = place;
+    struct yatai_leaf *leaf = &c->leaf[at];
+    if (leaf->cap == YATAI_LEAF_MAX && YATAI_RESERVE(&doc->mem, &doc->spare, doc->spare.n + 1)) {
+        doc->spare.v[doc->spare.n++] = leaf->place;
     } else {
-        yatai_mem_resize(&doc->mem, place, LEAF_BYTES, 0);
+        yatai_mem_resize(&doc->mem, leaf->place, leaf->cap * sizeof *leaf->place, 0);
     }
     c->leaf_count--;
     memmove(&c->leaf[at], &c->leaf[at + 1], (c->leaf_count - at) * sizeof *c->leaf);
+}
+
+/* Moves the places of a sparse leaf to the one before it, if that has or gets room. */
+static bool leaf_join(struct yata_doc *doc, struct yatai_client *c, uint32_t at) {
+    struct yatai_leaf *leaf = &c->leaf[at], *to = leaf - 1;
+    uint32_t n = to->n + leaf->n;
+    if (n > LEAF_MUCH || !leaf_try(doc, to, n)) {
+        return false;
+    }
+    memcpy(to->place + to->n, leaf->place, leaf->n * sizeof *leaf->place);
+    to->n = (uint16_t)n;
+    return true;
 }
 
 void yatai_index_remove(struct yata_doc *doc, struct yatai_client *c, struct yatai_pos pos) {
@@ -388,14 +477,11 @@ void yatai_index_remove(struct yata_doc *doc, struct yatai_client *c, struct yat
     if (pos.at == 0 && leaf->n > 0) {
         leaf->first = leaf->place[0].clock;
     }
-    if (c->leaf_count > 1 && leaf->n < LEAF_SPARSE && pos.leaf > 0 &&
-        c->leaf[pos.leaf - 1].n + leaf->n <= YATAI_LEAF_MAX * 3 / 4) {
-        struct yatai_leaf *to = leaf - 1;
-        memcpy(to->place + to->n, leaf->place, leaf->n * sizeof *leaf->place);
-        to->n = (uint16_t)(to->n + leaf->n);
+    bool last = c->leaf_count == 1, sparse = leaf->n < LEAF_SPARSE && pos.leaf > 0;
+    if (!last && (leaf->n == 0 || (sparse && leaf_join(doc, c, pos.leaf)))) {
         leaf_remove(doc, c, pos.leaf);
-    } else if (c->leaf_count > 1 && leaf->n == 0) {
-        leaf_remove(doc, c, pos.leaf);
+    } else if (leaf->cap >= leaf->n + 2 * LEAF_STEP && doc->spare_owed == 0) {
+        (void)leaf_resize(doc, leaf, leaf_cap(leaf->n + 1u));
     }
     bool same = pos.at > 0 && pos.leaf < c->leaf_count && c->leaf[pos.leaf].n >= pos.at;
     c->hit_leaf = same ? pos.leaf : UINT32_MAX;

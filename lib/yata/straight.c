@@ -108,12 +108,8 @@ static bool take_section(struct router *r, struct yatai_plan *plan, struct yatai
     }
 }
 
-bool yatai_plan_straight(struct yata_doc *doc, struct yatai_plan *plan, struct yatai_update *u) {
+static bool take_all(struct yata_doc *doc, struct yatai_plan *plan, struct yatai_update *u) {
     struct router r = {.doc = doc, .u = u};
-    if (u->refs.n < FEW || u->skips || doc->hole_count > 0 || doc->pending.parts.n > 0 ||
-        !YATAI_RESERVE(&doc->mem, &plan->order, u->refs.n)) {
-        return false;
-    }
     for (size_t i = 0; i < u->sections.n; i++) {
         struct yatai_section *s = &u->sections.v[i];
         s->next = s->rest_count = 0;
@@ -132,4 +128,9 @@ bool yatai_plan_straight(struct yata_doc *doc, struct yatai_plan *plan, struct y
     }
     plan->moves = plan->order.n;
     return true;
+}
+
+bool yatai_plan_straight(struct yata_doc *doc, struct yatai_plan *plan, struct yatai_update *u) {
+    return u->refs.n >= FEW && !u->skips && doc->hole_count == 0 && doc->pending.parts.n == 0 &&
+           YATAI_RESERVE(&doc->mem, &plan->order, u->refs.n) && take_all(doc, plan, u);
 }
