@@ -91,6 +91,8 @@ static bool room_store_behind(void *store) {
 
 static struct store *open_store(struct app *a, const struct conf *c, char *why, size_t why_bytes) {
     struct store_options o = {.data = c->data,
+                              .url = c->store,
+                              .password_file = c->store_password_file,
                               .relaxed = c->durability == 1,
                               .metrics_thread = CAPS_WORKERS,
                               .done = on_stored,

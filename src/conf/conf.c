@@ -110,6 +110,13 @@ static bool check_values(const struct conf_box *box, struct buf *complaint) {
                     ": not an address. It takes an IPv4 or IPv6 address, or localhost.\n");
         return false;
     }
+    if (c->store && strncmp(c->store, "postgres://", 11) != 0 &&
+        strncmp(c->store, "postgresql://", 13) != 0) {
+        blame(complaint, box, OPT_store);
+        buf_put_str(complaint, ": not the URL of a PostgreSQL database. Right would be "
+                               "postgres://user@host/database.\n");
+        return false;
+    }
     if (c->metrics_addr && !is_host_port(c->metrics_addr)) {
         blame(complaint, box, OPT_metrics_addr);
         buf_put_str(complaint, ": not an address with a port. Right would be 127.0.0.1:9464, "

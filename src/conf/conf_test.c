@@ -229,7 +229,8 @@ static void errors_in_a_file_have_line_numbers(void **state) {
 static void print_config_masks_secrets_and_reads_back(void **state) {
     (void)state;
     char *envp[] = {A("JWT_SECRET=hunter2hunter2hunter2hunter2hunter2"),
-                    A("REDIS_URL=redis://:pw@h"), A("COLLAB_MAX_SYNC_BYTES=5M"), NULL};
+                    A("REDIS_URL=redis://:pw@h"), A("COLLAB_STORE=postgres://u:pw@h/d"),
+                    A("COLLAB_MAX_SYNC_BYTES=5M"), NULL};
     struct run r = run_with(ARGS(A("--print-config"), A("--dev"), A("--port"), A("4321")), envp);
     assert_int_equal(r.outcome, CONF_EXIT_OK);
     assert_null(strstr(r.out, "hunter2"));

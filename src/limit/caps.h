@@ -198,6 +198,21 @@
 #define CAPS_STORE_LIST         256
 #define CAPS_STORE_LIST_JOURNAL 16
 #define CAPS_STORE_COPY_PAGES   64
+/* A database server that does not answer for so long is given up, and its connection; the same is
+ * told to it as its own limit for a statement. */
+#define CAPS_STORE_ANSWER_MS 30000
+/* One try to connect, in seconds, for each address. */
+#define CAPS_STORE_CONNECT_S 5
+/* So long a transaction waits for rows that another has locked, and an abandoned one is kept by the
+ * server: its successor waits for it. */
+#define CAPS_STORE_LOCK_MS 10000
+/* An idle connection is looked after so often: less than the idle limits of proxies, and a health
+ * page that is not old. */
+#define CAPS_STORE_LOOK_MS 5000
+/* After failing to connect for a room's sake, others that want to be read are refused so long. */
+#define CAPS_STORE_REOPEN_MS 1000
+/* The right to fold a room: folding the largest takes seconds. */
+#define CAPS_STORE_LEASE_MS 15000
 /* The write-ahead log is folded into its file at this length: 4 to 8 MB, read again at a start. */
 #define CAPS_STORE_LOG_PAGES 2000
 

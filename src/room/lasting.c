@@ -205,10 +205,12 @@ static size_t weight(const struct lasting *l) {
     return l->rows_bytes + l->rows * CAPS_FOLD_ROW_BYTES;
 }
 
-static void fold(struct room *r) {
+static void fold(struct room *r, bool leaving) {
     if (!r->lasting.folding && r->lasting.rows) {
+        struct store_job *job = job_for(r, STORE_FOLD);
+        job->leaving = leaving;
         r->lasting.folding = true;
-        post(r, job_for(r, STORE_FOLD));
+        post(r, job);
     }
 }
 
@@ -219,7 +221,7 @@ static void fold_if_heavy(struct room *r) {
     limit = limit > CAPS_FOLD_BYTES ? limit : CAPS_FOLD_BYTES;
     limit = limit > l->fold_again ? limit : l->fold_again;
     if (weight(l) >= limit) {
-        fold(r);
+        fold(r, false);
     }
 }
 
@@ -277,5 +279,5 @@ bool lasting_at_rest(const struct room *r) {
 }
 
 void lasting_leave(struct room *r) {
-    fold(r);
+    fold(r, true);
 }

@@ -1,8 +1,8 @@
-/* form.h: how a store is kept: one table of operations per kind of database. sqlite.c has the one
- * there is; another has to promise the same, and passes the same tests.
+/* form.h: how a store is kept: one table of operations per kind of database. SQLite's are in
+ * sqlite_*.c, PostgreSQL's in postgres_*.c; both promise the same and pass the same tests.
  *
  * The journal's operations are called on one thread, the shelf's on another. An operation returns
- * ERR_OK; ERR_STORE when it could not be done now, which closes the handle, to be opened anew
+ * ERR_OK; ERR_STORE when it could not be done now: the handle is to be closed, and opened anew
  * later; ERR_DAMAGED when what is asked for cannot be read, while the rest can. Each failure leaves
  * words in the fault.
  */
@@ -15,10 +15,15 @@ struct fault {
     char text[240];
 };
 
+enum { NODE_BYTES = 16 };
+
 struct form_where {
     const char *data; /* directory; NULL: memory */
     const char *vfs;
+    const char *url; /* of a database server; then there is no directory */
+    const char *password_file;
     bool relaxed;
+    uint8_t node[NODE_BYTES]; /* who writes: random, another at each opening of the store */
 };
 
 /* What the shelf keeps of a room. */
@@ -29,12 +34,22 @@ struct snapshot {
     size_t plain_bytes;    /* unpacked */
     struct frame *state;   /* packed (pack.h) */
     struct frame *authors; /* who writes with which client id (authors.h), or NULL */
+
+    /* writing only */
+    const struct store_row *rows; /* that went into it */
+    size_t rows_count;
+    uint64_t fence; /* from shelf_claim */
+    bool leaving;   /* whoever wants to fold the room next need not wait for our lease to end */
 };
 
 void snapshot_fini(struct snapshot *);
 
 struct store_form {
     const char *name;
+    /* A server that others use, too: a connection to it may be lost without anything being wrong,
+     * so what failed is tried once more on a fresh one before the store says that it fails; and
+     * an empty group is committed now and then, to see that the server is there. */
+    bool remote;
 
     /* Opens, making or migrating it. Everything committed before is there. `*ret_epoch`: how often
      * it was not closed cleanly so far; counted only by the first opening of a process. */
@@ -42,8 +57,9 @@ struct store_form {
                              uint64_t *ret_last_id, struct fault *);
     /* `clean`: nothing is missing, and the next opening may know. Accepts NULL. */
     void (*journal_close)(void *, bool clean);
-    /* Appends a row for each job with an update, and deletes the rows of each fold, in one
-     * transaction; durable when it returns. Rows whose id is there already are left alone. */
+    /* Appends a row for each job with an update, and deletes the rows of each fold unless
+     * shelf_write has, in one transaction; durable when it returns. Rows of this node whose id is
+     * there already are left alone. */
     enum err (*journal_commit)(void *, const struct list_node *jobs, uint64_t epoch,
                                struct fault *);
     /* The job's rows, and the version of the last, as of this epoch. */
@@ -58,9 +74,13 @@ struct store_form {
 
     enum err (*shelf_open)(const struct form_where *, void **ret, struct fault *);
     void (*shelf_close)(void *, bool clean);
+    /* May this node fold the room? ERR_BUSY: another does. NULL: there is no other. Comes before
+     * shelf_read; shelf_write is refused with ERR_BUSY when another has claimed it since. */
+    enum err (*shelf_claim)(void *, slice room, uint64_t *ret_fence, struct fault *);
     /* *ret_found false: there is none. The state is the caller's. */
     enum err (*shelf_read)(void *, slice room, struct snapshot *ret, bool *ret_found,
                            struct fault *);
+    /* Where it can, deletes the rows that went into it in the same transaction. */
     enum err (*shelf_write)(void *, slice room, const struct snapshot *, struct fault *);
     void (*shelf_rest)(void *);
     enum err (*shelf_chore)(void *, struct store_chore *, uint64_t epoch, bool *ret_again,
@@ -84,10 +104,15 @@ struct store_form {
 };
 
 extern const struct store_form store_sqlite;
+extern const struct store_form store_postgres;
 
-/* The version that a room has now, by what was stored in an earlier epoch. */
+/* The version that a room has now, by what was stored in an earlier epoch, or by a node that began
+ * in a later one. */
 static inline uint64_t form_version(uint64_t stored, uint64_t epoch, uint64_t now_epoch) {
-    return stored + (now_epoch - epoch) * STORE_VERSION_GAP;
+    return now_epoch > epoch ? stored + (now_epoch - epoch) * STORE_VERSION_GAP : stored;
 }
+
+/* Adds a row that was read to the job's, with a copy of its update; takes its author. ERR_NOMEM. */
+enum err form_take_row(struct store_job *, struct store_row, slice update, struct fault *);
 
 #endif

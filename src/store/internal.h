@@ -11,6 +11,7 @@
 struct store_work {
     struct snapshot now; /* the room's, packed; state NULL: none */
     bool made;           /* history has done its part */
+    bool again;          /* it is on a second connection */
 };
 
 struct store {
@@ -18,8 +19,10 @@ struct store {
     struct store_options o;
     const struct store_form *form;
     struct form_where where;
-    char *data; /* where.data points here */
-    int lock;   /* -1: none */
+    char *data; /* where.data points here, and so on */
+    char *url;
+    char *password_file;
+    int lock; /* -1: none */
     uint64_t epoch;
     pthread_t journal_thread;
     pthread_t shelf_thread;
@@ -43,6 +46,8 @@ struct store {
     struct list_node asks;     /* loads and folds to be read */
     unsigned wait_ms;          /* between tries, while failing; 0: it does not fail */
     uint64_t retry_ns;         /* the next one */
+    uint64_t seen_ns;          /* the last commit that went well */
+    uint64_t reopen_ns;        /* not before, only to read */
 
     /* shelf thread */
     void *shelf;
@@ -55,6 +60,9 @@ void store_hand_back(struct store *, struct store_job *);
 /* How a chore ended, or one step of it: gives it back unless *again. */
 void store_end_chore(struct store *, struct store_job *, enum err, const struct fault *,
                      bool *again);
+/* Is an operation that ended with `e` to be tried once more? When it was remote and had a handle:
+ * that one may have been cut without anything being wrong. Logs it. */
+bool store_once_more(const struct store *, const void *handle, enum err e, const struct fault *);
 /* Logs why a room could not be read. */
 void store_complain(const struct store_job *, const struct fault *);
 

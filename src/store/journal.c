@@ -1,6 +1,8 @@
 /* journal.c: the journal's thread. It commits whatever has arrived as one group, hands it back, and
  * reads for the shelf in between. A group that fails stays queued, in order, and is tried again.
  */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "limit/caps.h"
 #include "observe/log.h"
@@ -19,9 +21,13 @@ static void tell(struct store *st, bool serving) {
 }
 
 /* What is on the disk is not known any more: only a fresh opening may say. */
-static void fail(struct store *st, enum err e, const struct fault *why) {
+static void drop_handle(struct store *st) {
     st->form->journal_close(st->journal, false);
     st->journal = NULL;
+}
+
+static void fail(struct store *st, enum err e, const struct fault *why) {
+    drop_handle(st);
     metric_add(METRIC_STORE_FAILURES, 0, 1);
     if (!st->wait_ms) {
         st->wait_ms = st->o.retry_ms;
@@ -46,9 +52,14 @@ static void recovered(struct store *st) {
 static enum err ensure_open(struct store *st, struct fault *why) {
     uint64_t epoch = 0; /* they are known from the first opening */
     uint64_t last_id = 0;
-    return st->journal
-               ? ERR_OK
-               : st->form->journal_open(&st->where, false, &st->journal, &epoch, &last_id, why);
+    if (st->journal) {
+        return ERR_OK;
+    }
+    enum err e = st->form->journal_open(&st->where, false, &st->journal, &epoch, &last_id, why);
+    if (e != ERR_OK) {
+        st->reopen_ns = clock_mono_ns() + CAPS_STORE_REOPEN_MS * 1000000ull;
+    }
+    return e;
 }
 
 /* ---- writing ---- */
@@ -75,21 +86,32 @@ static size_t take_group(struct store *st, struct list_node *group) {
     return rows;
 }
 
+static enum err try_commit(struct store *st, const struct list_node *group, struct fault *why) {
+    enum err e = ensure_open(st, why);
+    return e ? e : st->form->journal_commit(st->journal, group, st->epoch, why);
+}
+
 static enum err commit(struct store *st, const struct list_node *group, size_t rows,
                        struct fault *why) {
     uint64_t start = clock_mono_ns();
-    enum err e = ensure_open(st, why);
-    e = e ? e : st->form->journal_commit(st->journal, group, st->epoch, why);
+    enum err e = try_commit(st, group, why);
+    if (!st->wait_ms && store_once_more(st, st->journal, e, why)) {
+        drop_handle(st);
+        e = try_commit(st, group, why);
+    }
     if (e == ERR_OK) {
-        metric_observe(METRIC_STORE_COMMIT, (double)(clock_mono_ns() - start) / 1e9);
+        st->seen_ns = clock_mono_ns();
+    }
+    if (e == ERR_OK && !list_empty(group)) {
+        metric_observe(METRIC_STORE_COMMIT, (double)(st->seen_ns - start) / 1e9);
         metric_observe(METRIC_STORE_GROUP, (double)rows);
     }
     return e;
 }
 
-/* Commits what is unstored, group by group; false when that failed. */
-static bool commit_all(struct store *st) {
-    while (!list_empty(&st->unstored)) {
+/* Commits what is unstored, group by group, until that fails. The first group may be empty. */
+static void commit_all(struct store *st) {
+    do {
         struct list_node group;
         list_init(&group);
         struct fault why = {0};
@@ -98,15 +120,14 @@ static bool commit_all(struct store *st) {
             list_splice(&group, &st->unstored); /* back to the front */
             list_splice(&st->unstored, &group);
             fail(st, e, &why);
-            return false;
+            return;
         }
         recovered(st);
         for (struct list_node *n; (n = list_shift(&group)) != NULL;) {
             hand_back(st, job_of(n));
         }
         st->form->journal_rest(st->journal);
-    }
-    return true;
+    } while (!list_empty(&st->unstored));
 }
 
 /* ---- reading ---- */
@@ -122,13 +143,22 @@ static void do_chore(struct store *st, struct store_job *job) {
     enum err e = st->form->journal_chore ? ensure_open(st, &why) : ERR_INTERNAL;
     e = e ? e : st->form->journal_chore(st->journal, job->chore, st->epoch, &again, &why);
     if (e == ERR_STORE && job->chore->kind == CHORE_SHRINK) { /* as after any failed write */
-        st->form->journal_close(st->journal, false);
-        st->journal = NULL;
+        drop_handle(st);
     }
     store_end_chore(st, job, e, &why, &again);
     if (again) {
         queue_put(&st->to_journal, job);
     }
+}
+
+/* Connecting to a server that is away may take seconds, for which many that ask cannot wait. */
+static enum err read_rows(struct store *st, struct store_job *job, struct fault *why) {
+    if (!st->journal && st->form->remote && clock_mono_ns() < st->reopen_ns) {
+        (void)snprintf(why->text, sizeof why->text, "the database is away");
+        return ERR_STORE;
+    }
+    enum err e = ensure_open(st, why);
+    return e ? e : st->form->journal_read(st->journal, job, st->epoch, why);
 }
 
 static void read_for(struct store *st, struct store_job *job) {
@@ -141,9 +171,10 @@ static void read_for(struct store *st, struct store_job *job) {
         queue_put(&st->to_shelf, job);
         return;
     }
-    job->err = ensure_open(st, &why);
-    if (job->err == ERR_OK) {
-        job->err = st->form->journal_read(st->journal, job, st->epoch, &why);
+    job->err = read_rows(st, job, &why);
+    if (store_once_more(st, st->journal, job->err, &why)) {
+        drop_handle(st);
+        job->err = read_rows(st, job, &why);
     }
     if (job->op == STORE_LIST && job->err == ERR_DAMAGED) {
         job->err = ERR_OK; /* its versions are what one wants to see then */
@@ -172,22 +203,33 @@ static void sort_in(struct store *st, struct list_node *jobs) {
     }
 }
 
+/* A server is looked for also while nobody wants anything of it. */
+static bool should_look(const struct store *st) {
+    uint64_t unseen_ns = clock_mono_ns() - st->seen_ns;
+    return st->form->remote && (st->wait_ms || unseen_ns >= CAPS_STORE_LOOK_MS * 1000000ull);
+}
+
 static void turn(struct store *st, bool may_write) {
-    if (may_write) {
-        (void)commit_all(st);
+    if (may_write && (!list_empty(&st->unstored) || should_look(st))) {
+        commit_all(st);
     }
     for (struct list_node *n; (n = list_shift(&st->asks)) != NULL;) {
         read_for(st, job_of(n));
     }
 }
 
-/* Milliseconds until the next try, when something waits for one. */
-static int patience(const struct store *st) {
+static int ms_until(uint64_t ns) {
     uint64_t now = clock_mono_ns();
-    if (!st->wait_ms) {
-        return QUEUE_FOR_EVER;
+    return ns > now ? (int)((ns - now) / 1000000) + 1 : 0;
+}
+
+/* How long the thread may sleep: until the next try, or the next look. */
+static int patience(const struct store *st) {
+    if (st->wait_ms) {
+        return ms_until(st->retry_ns);
     }
-    return st->retry_ns > now ? (int)((st->retry_ns - now) / 1000000) + 1 : 0;
+    return st->form->remote ? ms_until(st->seen_ns + CAPS_STORE_LOOK_MS * 1000000ull)
+                            : QUEUE_FOR_EVER;
 }
 
 void *journal_run(void *store) {
@@ -196,13 +238,15 @@ void *journal_run(void *store) {
     list_init(&jobs);
     metrics_thread_init(st->o.metrics_thread);
     bool open = true;
+    st->seen_ns = clock_mono_ns();
     while (open) {
         atomic_store_explicit(&st->busy_since_ns, 0, memory_order_relaxed); /* a figure */
         open = queue_take(&st->to_journal, &jobs, patience(st));
         atomic_store_explicit(&st->busy_since_ns, clock_mono_ns(), memory_order_relaxed);
         sort_in(st, &jobs);
         /* those who only read, and keep coming, do not put the next try off */
-        turn(st, patience(st) <= 0 || !open);
+        bool due = !st->wait_ms || ms_until(st->retry_ns) == 0;
+        turn(st, due || !open);
     }
     return NULL;
 }

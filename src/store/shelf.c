@@ -19,13 +19,27 @@ void shelf_settle(struct store *st, enum err e) {
     }
 }
 
+/* Who folds claims the room first. */
+static enum err try_read(struct store *st, struct store_job *job, struct snapshot *ret,
+                         bool *ret_found, struct fault *why) {
+    slice room = frame_slice(job->room);
+    enum err e = shelf_ensure_open(st, why);
+    if (e == ERR_OK && job->op == STORE_FOLD && st->form->shelf_claim) {
+        e = st->form->shelf_claim(st->shelf, room, &job->fence, why);
+    }
+    return e ? e : st->form->shelf_read(st->shelf, room, ret, ret_found, why);
+}
+
 /* The room's snapshot, unpacked; *ret NULL when there is none. `ret_authors` may be NULL. */
 static enum err read_snapshot(struct store *st, struct store_job *job, struct frame **ret,
                               struct frame **ret_authors, struct fault *why) {
     struct snapshot snap = {0};
     bool found = false;
-    enum err e = shelf_ensure_open(st, why);
-    e = e ? e : st->form->shelf_read(st->shelf, frame_slice(job->room), &snap, &found, why);
+    enum err e = try_read(st, job, &snap, &found, why);
+    if (store_once_more(st, st->shelf, e, why)) {
+        shelf_settle(st, e);
+        e = try_read(st, job, &snap, &found, why);
+    }
     if (e == ERR_OK && found) {
         uint64_t version = form_version(snap.version, snap.epoch, st->epoch);
         job->version = version > job->version ? version : job->version;
@@ -57,7 +71,11 @@ static enum err write_folded(struct store *st, struct store_job *job, struct fra
                             .epoch = st->epoch,
                             .at_ms = job->rows[job->rows_count - 1].at_ms,
                             .plain_bytes = state->n,
-                            .authors = authors.n ? frame_copy(authors) : NULL};
+                            .authors = authors.n ? frame_copy(authors) : NULL,
+                            .rows = job->rows,
+                            .rows_count = job->rows_count,
+                            .fence = job->fence,
+                            .leaving = job->leaving};
     enum err e = pack(frame_slice(state), &snap.state);
     e = e ? e : shelf_ensure_open(st, why);
     e = e ? e : st->form->shelf_write(st->shelf, frame_slice(job->room), &snap, why);

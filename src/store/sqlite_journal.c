@@ -168,22 +168,9 @@ static enum err take_row(struct store_job *job, sqlite3_stmt *s, uint64_t epoch_
                        (unsigned long long)row.id);
         return ERR_DAMAGED;
     }
-    row.update = frame_try_new(payload.n);
-    if (!row.update) {
-        (void)snprintf(why->text, sizeof why->text, "no memory");
-        return ERR_NOMEM;
-    }
-    memcpy(row.update->bytes, payload.p ? payload.p : row.update->bytes, payload.n);
     row.author = author.n ? frame_copy(author) : NULL;
-    if (!(job->rows_count & (job->rows_count - 1))) { /* grows at powers of two */
-        size_t cap = job->rows_count ? job->rows_count * 2 : 1;
-        job->rows = mem_resize(job->rows, cap * sizeof *job->rows);
-    }
     row.version = form_version(row.version, epoch, epoch_now);
-    job->version = row.version > job->version ? row.version : job->version;
-    job->rows_bytes += payload.n;
-    job->rows[job->rows_count++] = row;
-    return ERR_OK;
+    return form_take_row(job, row, payload, why);
 }
 
 enum err sqlite_journal_read(void *journal, struct store_job *job, uint64_t epoch,

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/rand.h"
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
@@ -23,15 +24,29 @@ static bool in_memory(const char *data) {
     return strcmp(data, "memory") == 0;
 }
 
+static char *copy(const char *text) {
+    return text ? mem_copy_str(text, strlen(text)) : NULL;
+}
+
 static struct store *make(const struct store_options *o) {
     struct store *st = NEW(struct store);
     st->o = *o;
     st->o.retry_ms = o->retry_ms ? o->retry_ms : CAPS_STORE_RETRY_MS;
-    st->form = o->form ? o->form : &store_sqlite;
+    st->form = o->form ? o->form : o->url ? &store_postgres : &store_sqlite;
     st->lock = -1;
-    st->data = in_memory(o->data) ? NULL : mem_copy_str(o->data, strlen(o->data));
-    st->where = (struct form_where){.data = st->data, .vfs = o->vfs, .relaxed = o->relaxed};
-    st->o.data = st->data;
+    st->data = copy(o->url || in_memory(o->data) ? NULL : o->data);
+    st->url = copy(o->url);
+    st->password_file = copy(o->password_file);
+    st->where = (struct form_where){.data = st->data,
+                                    .vfs = o->vfs,
+                                    .url = st->url,
+                                    .password_file = st->password_file,
+                                    .relaxed = o->relaxed};
+    for (size_t i = 0; i < NODE_BYTES; i += sizeof(uint64_t)) {
+        uint64_t random = rand_u64();
+        memcpy(st->where.node + i, &random, sizeof random);
+    }
+    st->o.data = st->o.url = st->o.password_file = NULL; /* `where` has them */
     queue_init(&st->to_journal);
     queue_init(&st->to_shelf);
     queue_init(&st->to_history);
@@ -52,7 +67,9 @@ static bool open_files(struct store *st, char *why, size_t why_bytes) {
         file = "shelf of rooms";
         e = st->form->shelf_open(&st->where, &st->shelf, &fault);
     }
-    if (e != ERR_OK) {
+    if (e != ERR_OK && st->form->remote) {
+        (void)snprintf(why, why_bytes, "the database (--store) cannot be used: %s", fault.text);
+    } else if (e != ERR_OK) {
         (void)snprintf(why, why_bytes, "the %s in %s (--data) cannot be opened: %s", file,
                        st->data ? st->data : "memory", fault.text);
     }
@@ -108,7 +125,16 @@ size_t store_queued_bytes(const struct store *st) {
 }
 
 const char *store_name(const struct store *st) {
-    return st->data ? st->form->name : "memory";
+    return st->data || st->form->remote ? st->form->name : "memory";
+}
+
+bool store_once_more(const struct store *st, const void *handle, enum err e,
+                     const struct fault *why) {
+    bool again = e == ERR_STORE && st->form->remote && handle;
+    if (again) {
+        log_limited(LOG_WARN, "STORE-RECONNECT", log_text("detail", why->text));
+    }
+    return again;
 }
 
 void store_hand_back(struct store *st, struct store_job *job) {
@@ -137,6 +163,8 @@ void store_complain(const struct store_job *job, const struct fault *why) {
     struct log_field detail = log_text("detail", why->text);
     if (job->err == ERR_DAMAGED) {
         log_limited(LOG_ERROR, "STORE-DAMAGED", room, detail);
+    } else if (job->err == ERR_BUSY) {
+        log_limited(LOG_DEBUG, "STORE-OTHERS", room, detail);
     } else {
         log_limited(LOG_ERROR, "STORE-UNREAD", room, detail);
     }
@@ -210,5 +238,10 @@ void store_free(struct store *st) {
         (void)close(st->lock);
     }
     mem_free(st->data);
+    if (st->url) {
+        explicit_bzero(st->url, strlen(st->url));
+    }
+    mem_free(st->url);
+    mem_free(st->password_file);
     mem_free(st);
 }

@@ -98,6 +98,7 @@ struct store_row {
     uint64_t id;          /* rises over all rooms; 0: not yet given */
     uint64_t version;     /* of the room, after this */
     uint64_t at_ms;       /* wall clock */
+    uint64_t sum;         /* as it was read; where several nodes write, it tells rows apart */
     struct frame *update; /* Yjs update, V1 */
     struct frame *author; /* the user it came from; NULL: as for this client id before */
 };
@@ -128,13 +129,16 @@ struct store_job {
     uint64_t queued_ns;
 
     struct store_row row; /* append: version and update; the store takes the count on it */
+    bool leaving;         /* fold: nobody is in the room here any more */
+    uint64_t fence;       /* fold: the store's */
 
     uint64_t version_id; /* read: which; 0: the newest */
     uint64_t before;     /* list: below this id; 0: all */
     size_t most;         /* list: so many, newest first */
 
     /* filled by the store */
-    enum err err; /* ERR_DAMAGED: it cannot be read; ERR_STORE: not now; ERR_NO_VERSION */
+    enum err err; /* ERR_DAMAGED: it cannot be read; ERR_STORE: not now; ERR_NO_VERSION;
+                   * ERR_BUSY: not by this node, as another does it */
     bool exists;  /* anything is known of the room */
     uint64_t version;
     struct frame *snapshot; /* Yjs update, V2; NULL: none */
@@ -165,8 +169,10 @@ void store_chore_fini(struct store_chore *);
 
 struct store_options {
     const char *data;              /* directory; "memory": nothing is written anywhere */
+    const char *url;               /* of a PostgreSQL database, instead of a directory; or NULL */
+    const char *password_file;     /* has its password, read at each connecting; or NULL */
     bool relaxed;                  /* a commit need not reach the disk at once */
-    const struct store_form *form; /* NULL: sqlite */
+    const struct store_form *form; /* NULL: by what is given above */
     const char *vfs;               /* tests: the file system of SQLite to use; NULL: its own */
     unsigned metrics_thread;       /* this index and the next two are the store's, see metrics.h */
     struct thin_rule versions;     /* which are kept; all zero: as caps.h says */
@@ -202,7 +208,7 @@ enum store_health store_health(const struct store *);
 bool store_behind(const struct store *);
 /* Bytes of updates that wait for their commit. */
 size_t store_queued_bytes(const struct store *);
-/* "sqlite" or "memory", for the health page. */
+/* "sqlite", "memory" or "postgres", for the health page. */
 const char *store_name(const struct store *);
 
 #endif

@@ -1,13 +1,22 @@
-/* What the store promises: what it has handed back is there again, whatever happened. */
+/* What the store promises: what it has handed back is there again, whatever happened. As it is, on
+ * SQLite; with the argument "postgres", on a PostgreSQL server.
+ */
 #include "store/store_test.h"
 
 #include <sys/stat.h>
 
 #include "base/clock.h"
 #include "store/disk_test.h"
+#include "store/server_test.h"
+
+static bool on_postgres;
 
 static int set_up(void **state) {
     struct fixture *f = NEW(struct fixture);
+    if (on_postgres) {
+        server_schema(f->schema);
+        server_url(f->url, sizeof f->url, server.dir, f->schema);
+    }
     (void)snprintf(f->dir, sizeof f->dir, "/tmp/store_test.XXXXXX");
     (void)pthread_mutex_init(&f->lock, NULL);
     (void)pthread_cond_init(&f->news, NULL);
@@ -18,7 +27,7 @@ static int set_up(void **state) {
 
 static int set_up_disk(void **state) {
     int e = set_up(state);
-    ((struct fixture *)*state)->on_disk = true;
+    ((struct fixture *)*state)->on_disk = !on_postgres;
     disk_register();
     disk_clear(1);
     return e;
@@ -38,6 +47,21 @@ static int tear_down(void **state) {
     disk_clear(1);
     mem_free(f);
     return 0;
+}
+
+/* There is no room for more, or there is again. */
+static void fill(const struct fixture *f, bool full) {
+    if (!on_postgres) {
+        disk_fill(full);
+    } else if (full) {
+        (void)server_sql(f->schema,
+                         "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+                         " $$BEGIN RAISE 'No space left' USING ERRCODE='disk_full'; END$$;"
+                         "CREATE TRIGGER full_disk BEFORE INSERT ON collab_journal"
+                         " EXECUTE FUNCTION full_disk()");
+    } else {
+        (void)server_sql(f->schema, "DROP FUNCTION full_disk CASCADE");
+    }
 }
 
 /* ---- what lasts ---- */
@@ -216,7 +240,7 @@ static void nothing_is_handed_back_before_it_is_durable(void **state) {
     struct fixture *f = *state;
     open_store(f);
     type(f, "r", 0, 3);
-    disk_fill(true);
+    fill(f, true);
     for (unsigned i = 3; i < 60; i++) {
         post_letter(f, "r", i);
     }
@@ -228,7 +252,7 @@ static void nothing_is_handed_back_before_it_is_durable(void **state) {
     assert_int_equal(store_health(f->store), STORE_FAILING);
     expect_room(f, "r", 3, 3); /* reading goes on */
     expect_room(f, "other", 0, 0);
-    disk_fill(false);
+    fill(f, false);
     for (unsigned i = 3; i < 60; i++) {
         struct store_job *job = wait_for(f, 10000);
         assert_int_equal(job->row.version, i + 1);
@@ -245,13 +269,13 @@ static void an_end_while_it_fails_says_that_something_is_lost(void **state) {
     struct fixture *f = *state;
     open_store(f);
     type(f, "r", 0, 3);
-    disk_fill(true);
+    fill(f, true);
     for (unsigned i = 3; i < 60; i++) {
         post_letter(f, "r", i);
     }
     assert_int_equal(store_close(f->store, 10000), STORE_CLOSED_LOSING);
     close_store(f);
-    disk_fill(false);
+    fill(f, false);
     open_store(f);
     expect_room(f, "r", 3, 3 + STORE_VERSION_GAP);
 }
@@ -319,7 +343,14 @@ static void whichever_write_or_sync_fails_nothing_handed_back_is_lost(void **sta
 
 /* ---- damage ---- */
 
-static void spoil(const struct fixture *f, const char *file, const char *sql) {
+/* Changes what is stored behind the store's back: a file by the first SQL, or a database by the
+ * second. */
+static void spoil(const struct fixture *f, const char *file, const char *sql,
+                  const char *postgres_sql) {
+    if (on_postgres) {
+        (void)server_sql(f->schema, "%s", postgres_sql);
+        return;
+    }
     char path[80];
     sqlite3 *db = NULL;
     (void)snprintf(path, sizeof path, "%s/%s", f->dir, file);
@@ -338,8 +369,11 @@ static void a_damaged_room_is_refused_and_the_others_serve(void **state) {
     fold_room(f, "whole");
     close_store(f);
     spoil(f, "journal.db",
-          "UPDATE journal SET payload=x'0101050004010174016200' WHERE room='row' AND version=1");
-    spoil(f, "rooms.db", "UPDATE room SET version=9 WHERE name='snapshot'");
+          "UPDATE journal SET payload=x'0101050004010174016200' WHERE room='row' AND version=1",
+          "UPDATE collab_journal SET payload='\\x0101050004010174016200'"
+          " WHERE room='row' AND version=1");
+    spoil(f, "rooms.db", "UPDATE room SET version=9 WHERE name='snapshot'",
+          "UPDATE collab_room SET version=9 WHERE name='snapshot'");
     open_store(f);
     const char *const damaged[] = {"row", "snapshot"};
     for (size_t i = 0; i < 2; i++) {
@@ -361,7 +395,10 @@ static void a_damaged_version_is_refused_and_the_others_and_the_room_serve(void 
     spoil(f, "rooms.db",
           "UPDATE version SET state=x'28b52ffd0000' WHERE label='state';"
           "UPDATE version SET label='other' WHERE label='label';"
-          "UPDATE version SET plain_bytes=plain_bytes+1 WHERE label='size'");
+          "UPDATE version SET plain_bytes=plain_bytes+1 WHERE label='size'",
+          "UPDATE collab_version SET state='\\x28b52ffd0000' WHERE label='state';"
+          "UPDATE collab_version SET label='other' WHERE label='label';"
+          "UPDATE collab_version SET plain_bytes=plain_bytes+1 WHERE label='size'");
     open_store(f);
     for (size_t i = 0; i < 3; i++) {
         expect_no_version(f, "r", ids[i], ERR_DAMAGED);
@@ -379,7 +416,7 @@ static void versions_of_a_damaged_room_are_there(void **state) {
     type(f, "r", 0, 2);
     uint64_t id = save(f, "r", "before");
     close_store(f);
-    spoil(f, "journal.db", "UPDATE journal SET version=9");
+    spoil(f, "journal.db", "UPDATE journal SET version=9", "UPDATE collab_journal SET version=9");
     open_store(f);
     assert_int_equal(save(f, "r", "after"), 0);
     struct store_job *job = list(f, "r", 0, 10);
@@ -398,9 +435,9 @@ static void files_of_schema_1_are_brought_up_to_date(void **state) {
     type(f, "folded", 3, 4);
     type(f, "rows", 0, 2);
     close_store(f);
-    spoil(f, "journal.db", "ALTER TABLE journal DROP COLUMN author; PRAGMA user_version=1");
+    spoil(f, "journal.db", "ALTER TABLE journal DROP COLUMN author; PRAGMA user_version=1", "");
     spoil(f, "rooms.db",
-          "DROP TABLE version; ALTER TABLE room DROP COLUMN authors; PRAGMA user_version=1");
+          "DROP TABLE version; ALTER TABLE room DROP COLUMN authors; PRAGMA user_version=1", "");
     open_store(f);
     expect_room(f, "folded", 4, 4);
     expect_room(f, "rows", 2, 2);
@@ -424,7 +461,7 @@ static void what_is_no_store_of_ours_ends_the_start_with_a_sentence(void **state
     refuses_to_open(f, "in use by another collabd (process ");
     f->store = first;
     close_store(f);
-    spoil(f, "journal.db", "PRAGMA user_version=99");
+    spoil(f, "journal.db", "PRAGMA user_version=99", "");
     refuses_to_open(f, "newer collabd");
     char path[80];
     (void)snprintf(path, sizeof path, "%s/journal.db", f->dir);
@@ -610,7 +647,7 @@ static void shrinking_gives_space_back_and_checking_finds_what_is_wrong(void **s
     expect_room(f, "r", 5000, 5000);
     close_store(f);
     spoil(f, "journal.db",
-          "PRAGMA writable_schema=1; DELETE FROM sqlite_schema WHERE name='journal_by_room'");
+          "PRAGMA writable_schema=1; DELETE FROM sqlite_schema WHERE name='journal_by_room'", "");
     open_store(f);
     struct store_chore check = {.kind = CHORE_CHECK};
     assert_int_equal(do_chore(f, &check), ERR_DAMAGED);
@@ -621,14 +658,14 @@ static void reading_does_not_put_recovery_off(void **state) {
     struct fixture *f = *state;
     open_store(f);
     type(f, "r", 0, 3);
-    disk_fill(true);
+    fill(f, true);
     for (unsigned i = 3; i < 60; i++) {
         post_letter(f, "r", i);
     }
     unsigned stored = 0;
     for (unsigned loads = 0; stored < 57; loads++) { /* one after the other, without a pause */
         if (loads == 20) {
-            disk_fill(false);
+            fill(f, false);
         }
         store_post(f->store, job_for(STORE_LOAD, "r"));
         struct store_job *job = NULL;
@@ -647,23 +684,26 @@ static void reading_does_not_put_recovery_off(void **state) {
 #define ON_DISK(test)  cmocka_unit_test_setup_teardown(test, set_up_disk, tear_down)
 #define ON_FILES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
+int main(int argc, char **argv) {
+    const struct CMUnitTest everywhere[] = {
         ON_FILES(what_was_handed_back_is_there_in_the_next_life),
         ON_FILES(many_at_once_come_back_in_order_and_are_there),
         ON_FILES(what_is_queued_at_the_end_is_committed_first),
         ON_FILES(folding_keeps_everything_and_empties_the_journal),
         ON_FILES(what_waits_for_others_survives_folding),
+        ON_FILES(a_damaged_room_is_refused_and_the_others_serve),
         ON_FILES(a_version_is_what_the_room_was_and_stays_so),
         ON_FILES(a_room_without_versions_and_no_room_are_told_apart),
-        ON_FILES(more_versions_than_the_rule_allows_go_the_oldest_first),
-        ON_DISK(a_version_never_goes_back_when_the_end_was_not_clean),
-        ON_DISK(nothing_is_handed_back_before_it_is_durable),
-        ON_DISK(an_end_while_it_fails_says_that_something_is_lost),
-        ON_DISK(whichever_write_or_sync_fails_nothing_handed_back_is_lost),
-        ON_FILES(a_damaged_room_is_refused_and_the_others_serve),
         ON_FILES(a_damaged_version_is_refused_and_the_others_and_the_room_serve),
         ON_FILES(versions_of_a_damaged_room_are_there),
+        ON_FILES(more_versions_than_the_rule_allows_go_the_oldest_first),
+        ON_DISK(nothing_is_handed_back_before_it_is_durable),
+        ON_DISK(an_end_while_it_fails_says_that_something_is_lost),
+        ON_DISK(reading_does_not_put_recovery_off),
+    };
+    const struct CMUnitTest of_files[] = {
+        ON_DISK(a_version_never_goes_back_when_the_end_was_not_clean),
+        ON_DISK(whichever_write_or_sync_fails_nothing_handed_back_is_lost),
         ON_FILES(files_of_schema_1_are_brought_up_to_date),
         ON_FILES(what_is_no_store_of_ours_ends_the_start_with_a_sentence),
         ON_FILES(memory_leaves_nothing_behind),
@@ -671,7 +711,14 @@ int main(void) {
         ON_FILES(a_copy_taken_while_people_type_has_all_that_was_acknowledged_before),
         ON_FILES(a_copy_that_is_called_off_or_cut_short_ends_without_harm),
         ON_FILES(shrinking_gives_space_back_and_checking_finds_what_is_wrong),
-        ON_DISK(reading_does_not_put_recovery_off),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    on_postgres = argc > 1 && strcmp(argv[1], "postgres") == 0;
+    if (!on_postgres) {
+        return cmocka_run_group_tests(everywhere, NULL, NULL) +
+               cmocka_run_group_tests(of_files, NULL, NULL);
+    }
+    server_start();
+    int failed = cmocka_run_group_tests(everywhere, NULL, NULL);
+    server_stop();
+    return failed;
 }

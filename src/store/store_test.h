@@ -31,6 +31,9 @@ struct fixture {
     int failures;          /* how often it said that it fails */
     int recoveries;
     bool on_disk; /* the disk of disk_test.h */
+    const char *password_file;
+    char url[200];   /* of a database, instead of the directory */
+    char schema[16]; /* in it */
     bool relaxed;
     struct thin_rule rule; /* which versions are kept */
 };
@@ -54,6 +57,8 @@ static inline void on_changed(void *ctx, bool serving) {
 
 static inline struct store *try_open(struct fixture *f, char *why, size_t why_bytes) {
     struct store_options o = {.data = f->dir,
+                              .url = f->url[0] ? f->url : NULL,
+                              .password_file = f->password_file,
                               .vfs = f->on_disk ? "disk" : NULL,
                               .relaxed = f->relaxed,
                               .metrics_thread = CAPS_WORKERS,

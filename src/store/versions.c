@@ -8,7 +8,14 @@
 #include "observe/metrics.h"
 #include "store/internal.h"
 
+/* Answers; or does the same once more when only the connection was lost. */
 static void finish(struct store *st, struct store_job *job, const struct fault *why) {
+    if (!job->work->again && store_once_more(st, st->shelf, job->err, why)) {
+        job->work->again = true;
+        shelf_settle(st, job->err);
+        shelf_serve_version(st, job);
+        return;
+    }
     if (job->err == ERR_DAMAGED || job->err == ERR_STORE || job->err == ERR_NOMEM) {
         store_complain(job, why);
     }
@@ -93,7 +100,7 @@ static void list(struct store *st, struct store_job *job, struct fault *why) {
 
 static void read_one(struct store *st, struct store_job *job, struct fault *why) {
     bool found = false;
-    job->versions = NEW(struct store_version);
+    job->versions = job->versions ? job->versions : NEW(struct store_version);
     job->err = st->form->version_read(st->shelf, frame_slice(job->room), job->version_id,
                                       job->versions, &found, why);
     job->versions_count = found;
@@ -108,7 +115,11 @@ static void read_one(struct store *st, struct store_job *job, struct fault *why)
 }
 
 static void read_for_save(struct store *st, struct store_job *job, struct fault *why) {
-    job->err = read_now(st, job, why);
+    job->err = ERR_OK;
+    if (job->versions->automatic && st->form->shelf_claim) { /* one node makes them */
+        job->err = st->form->shelf_claim(st->shelf, frame_slice(job->room), &job->fence, why);
+    }
+    job->err = job->err ? job->err : read_now(st, job, why);
     if (job->err == ERR_OK && job->exists) {
         queue_put(&st->to_history, job);
     } else {
@@ -121,9 +132,8 @@ static void write_saved(struct store *st, struct store_job *job, struct fault *w
     struct store_version *v = job->versions;
     job->err = st->form->version_write(st->shelf, frame_slice(job->room), v, &v->id, why);
     v->packed_bytes = v->state->n;
-    v->state = frame_unref(v->state);
-    bool written = job->err == ERR_OK;
-    if (written) {
+    if (job->err == ERR_OK) {
+        v->state = frame_unref(v->state);
         metric_add(METRIC_VERSIONS_SAVED, 0, 1);
         thin_room(st, job);
         st->form->shelf_rest(st->shelf);

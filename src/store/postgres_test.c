@@ -1,0 +1,425 @@
+/* What the store promises on a PostgreSQL server that others use, too, and to which connections are
+ * lost. What it promises besides is in store_test.c.
+ */
+#include "store/store_test.h"
+
+#include "base/clock.h"
+#include "store/form.h"
+#include "store/server_test.h"
+
+static struct fixture *new_fixture(void) {
+    struct fixture *f = NEW(struct fixture);
+    (void)pthread_mutex_init(&f->lock, NULL);
+    (void)pthread_cond_init(&f->news, NULL);
+    list_init(&f->done);
+    return f;
+}
+
+static int set_up(void **state) {
+    struct fixture *f = new_fixture();
+    server_schema(f->schema);
+    server_url(f->url, sizeof f->url, server.dir, f->schema);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    close_store(f);
+    mem_free(f);
+    return 0;
+}
+
+/* Another node on the same tables. */
+static struct fixture *neighbour(const struct fixture *of) {
+    struct fixture *f = new_fixture();
+    memcpy(f->schema, of->schema, sizeof f->schema);
+    memcpy(f->url, of->url, sizeof f->url);
+    return f;
+}
+
+static void drop(struct fixture *f) {
+    void *state = f;
+    (void)tear_down(&state);
+}
+
+static enum err try_fold(struct fixture *f, const char *room, bool leaving) {
+    struct store_job *job = job_for(STORE_FOLD, room);
+    job->leaving = leaving;
+    store_post(f->store, job);
+    job = wait_for(f, 10000);
+    assert_non_null(job);
+    enum err e = job->err;
+    store_job_free(job);
+    return e;
+}
+
+static long rows_of(const struct fixture *f, const char *room) {
+    return server_sql(f->schema, "SELECT count(*) FROM collab_journal WHERE room='%s'", room);
+}
+
+/* ---- lost connections ---- */
+
+static void connections_that_were_cut_are_replaced_and_nobody_notices(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    for (unsigned i = 0; i < 10; i++) {
+        type(f, "r", i, i + 1);
+        assert_in_range(server_cut(), 1, 2); /* the journal's and the shelf's */
+        if (i % 3 == 0) {
+            expect_room(f, "r", i + 1, i + 1);
+        } else if (i % 3 == 1) {
+            fold_room(f, "r");
+        }
+        assert_int_equal(store_health(f->store), STORE_SERVING);
+    }
+    expect_room(f, "r", 10, 10);
+    assert_int_equal(f->failures, 0);
+}
+
+/* A short life in which one piece of what is said is lost, with its connection. Returns false when
+ * it was over before that one came. */
+static bool live_through(struct fixture *f, long cut_at) {
+    server_schema(f->schema);
+    server_url(f->url, sizeof f->url, between.dir, f->schema);
+    between_cut_at(cut_at);
+    char why[300] = "";
+    f->store = try_open(f, why, sizeof why);
+    if (!f->store) { /* the first opening may fail, and says so */
+        assert_true(between_has_cut() && why[0]);
+        open_store(f);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        type(f, "r", i, i + 1);
+        if (i == 3) {
+            store_job_free(ask(f, STORE_FOLD, "r")); /* may fail: then the rows stay */
+        }
+    }
+    struct store_job *job = ask(f, STORE_LOAD, "r");
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(letters(job), 6);
+    assert_true(job->version >= 6);
+    store_job_free(job);
+    close_store(f);
+    bool came = between_has_cut();
+    between_cut_at(0);
+    /* whatever was sent twice is there once */
+    assert_in_range(rows_of(f, "r"), 2, 6);
+    assert_int_equal(server_sql(f->schema, "SELECT count(*) - count(DISTINCT number) FROM"
+                                           " collab_journal"),
+                     0);
+    return came;
+}
+
+static void whichever_piece_is_lost_with_its_connection_everything_is_there_once(void **state) {
+    struct fixture *f = *state;
+    between_start();
+    long at = 1;
+    while (live_through(f, at)) {
+        at++;
+    }
+    between_stop();
+    print_message("%ld pieces, each lost once\n", at - 1);
+    assert_true(at > 40);
+}
+
+static void wait_until(struct fixture *f, const int *count, int at_least) {
+    (void)pthread_mutex_lock(&f->lock);
+    while (*count < at_least) {
+        (void)pthread_cond_wait(&f->news, &f->lock);
+    }
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
+static void a_server_that_is_away_is_noticed_and_what_waits_is_committed_later(void **state) {
+    struct fixture *f = *state;
+    between_start();
+    server_url(f->url, sizeof f->url, between.dir, f->schema);
+    open_store(f);
+    type(f, "r", 0, 3);
+    atomic_store(&between.refusing, true);
+    for (unsigned i = 3; i < 20; i++) {
+        post_letter(f, "r", i);
+    }
+    wait_until(f, &f->failures, 1);
+    assert_int_equal(store_health(f->store), STORE_FAILING);
+    struct store_job *job = ask(f, STORE_LOAD, "r");
+    assert_int_equal(job->err, ERR_STORE);
+    store_job_free(job);
+    atomic_store(&between.refusing, false);
+    for (unsigned i = 3; i < 20; i++) {
+        job = wait_for(f, 10000);
+        assert_int_equal(job->row.version, i + 1);
+        store_job_free(job);
+    }
+    wait_until(f, &f->recoveries, 1);
+    assert_int_equal(store_health(f->store), STORE_SERVING);
+    expect_room(f, "r", 20, 20);
+    close_store(f);
+    between_stop();
+}
+
+static void a_transaction_that_the_server_gives_up_is_run_again(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    (void)server_sql(
+        f->schema,
+        "CREATE SEQUENCE tries; CREATE FUNCTION give_up() RETURNS trigger LANGUAGE"
+        " plpgsql AS $$BEGIN IF nextval('%s.tries') %% 3 <> 0 THEN RAISE 'not now' USING"
+        " ERRCODE='serialization_failure'; END IF; RETURN NULL; END$$;"
+        "CREATE TRIGGER give_up BEFORE INSERT ON collab_journal"
+        " EXECUTE FUNCTION give_up()",
+        f->schema);
+    type(f, "r", 0, 4);
+    expect_room(f, "r", 4, 4);
+    assert_int_equal(server_sql(f->schema, "SELECT last_value FROM tries"), 12);
+    assert_int_equal(f->failures, 0);
+}
+
+/* ---- several nodes ---- */
+
+static void nodes_on_one_database_write_one_room_and_each_loads_all(void **state) {
+    struct fixture *a = *state;
+    struct fixture *b = neighbour(a);
+    open_store(a);
+    open_store(b);
+    for (unsigned i = 0; i < 10; i++) {
+        type(i % 2 ? a : b, "r", i, i + 1);
+    }
+    struct fixture *both[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        struct store_job *job = ask(both[i], STORE_LOAD, "r");
+        assert_int_equal(letters(job), 10);
+        assert_int_equal(job->rows_count, 10);
+        assert_true(job->version >= 10);
+        store_job_free(job);
+    }
+    fold_room(a, "r");
+    assert_int_equal(rows_of(a, "r"), 0);
+    struct store_job *job = ask(b, STORE_LOAD, "r");
+    assert_int_equal(letters(job), 10);
+    store_job_free(job);
+    drop(b);
+}
+
+static void one_node_folds_a_room_at_a_time(void **state) {
+    struct fixture *a = *state;
+    struct fixture *b = neighbour(a);
+    open_store(a);
+    open_store(b);
+    type(a, "r", 0, 3);
+    assert_int_equal(try_fold(a, "r", false), ERR_OK);
+    type(b, "r", 3, 6);
+    assert_int_equal(try_fold(b, "r", false), ERR_BUSY);
+    assert_int_equal(rows_of(b, "r"), 3);
+    assert_int_equal(try_fold(a, "r", true), ERR_OK); /* and lets go of it */
+    assert_int_equal(rows_of(b, "r"), 0);
+    type(b, "r", 6, 7);
+    assert_int_equal(try_fold(b, "r", false), ERR_OK);
+    close_store(b); /* who ends lets go, too */
+    type(a, "r", 7, 8);
+    assert_int_equal(try_fold(a, "r", false), ERR_OK);
+    struct store_job *job = ask(a, STORE_LOAD, "r");
+    assert_int_equal(letters(job), 8);
+    store_job_free(job);
+    drop(b);
+}
+
+static void who_was_late_to_fold_changes_nothing(void **state) {
+    struct fixture *f = *state;
+    const struct store_form *form = &store_postgres;
+    const slice room = slice_str("r");
+    open_store(f); /* makes the tables */
+    type(f, "r", 0, 2);
+    struct form_where where = {.url = f->url};
+    struct fault why = {0};
+    void *shelf[2] = {NULL, NULL};
+    uint64_t fence[2] = {0, 0};
+    struct snapshot snap = {.version = 7, .state = frame_copy(slice_str("early"))};
+    for (int i = 0; i < 2; i++) {
+        where.node[0] = (uint8_t)i;
+        assert_int_equal(form->shelf_open(&where, &shelf[i], &why), ERR_OK);
+    }
+    assert_int_equal(form->shelf_claim(shelf[0], room, &fence[0], &why), ERR_OK);
+    assert_int_equal(form->shelf_claim(shelf[1], room, &fence[1], &why), ERR_BUSY);
+    (void)server_sql(f->schema, "UPDATE collab_lease SET expires=now() - interval '1 s'");
+    assert_int_equal(form->shelf_claim(shelf[1], room, &fence[1], &why), ERR_OK);
+    assert_true(fence[1] > fence[0]);
+    struct store_job *read = ask(f, STORE_LOAD, "r");
+    snap.rows = read->rows;
+    snap.rows_count = read->rows_count;
+    snap.fence = fence[0];
+    assert_int_equal(form->shelf_write(shelf[0], room, &snap, &why), ERR_BUSY);
+    assert_int_equal(rows_of(f, "r"), 2);
+    assert_int_equal(server_sql(f->schema, "SELECT count(*) FROM collab_room"), 0);
+    snap.fence = fence[1];
+    assert_int_equal(form->shelf_write(shelf[1], room, &snap, &why), ERR_OK);
+    assert_int_equal(rows_of(f, "r"), 0);
+    assert_int_equal(server_sql(f->schema, "SELECT version FROM collab_room"), 7);
+    /* the same number in the hand of another is no key */
+    assert_int_equal(form->shelf_write(shelf[0], room, &snap, &why), ERR_BUSY);
+    store_job_free(read);
+    frame_unref(snap.state);
+    form->shelf_close(shelf[0], true);
+    form->shelf_close(shelf[1], true);
+}
+
+static void rows_that_came_meanwhile_stay_when_a_room_is_folded(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 2);
+    /* a row that was numbered before those that are folded, and committed after they were read */
+    (void)server_sql(f->schema,
+                     "CREATE FUNCTION another() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+                     " INSERT INTO %s.collab_journal(id, node, number, room_key, room, version,"
+                     " epoch, at_ms, author, payload, sum) OVERRIDING SYSTEM VALUE SELECT 0,"
+                     " gen_random_uuid(), 1, room_key, room, 1, 0, 0, '', '', 0"
+                     " FROM %s.collab_journal LIMIT 1; RETURN NULL; END$$;"
+                     "CREATE TRIGGER another AFTER INSERT ON collab_lease"
+                     " EXECUTE FUNCTION another()",
+                     f->schema, f->schema);
+    fold_room(f, "r");
+    assert_int_equal(rows_of(f, "r"), 1);
+    assert_int_equal(server_sql(f->schema, "SELECT id FROM collab_journal"), 0);
+}
+
+static void versions_go_on_above_what_anybody_can_have_seen(void **state) {
+    struct fixture *f = *state;
+    between_start();
+    server_url(f->url, sizeof f->url, between.dir, f->schema);
+    open_store(f);
+    type(f, "r", 0, 5);
+    type(f, "folded", 0, 5);
+    fold_room(f, "folded");
+    atomic_store(&between.refusing, true);
+    close_store(f); /* the database does not hear of its end */
+    atomic_store(&between.refusing, false);
+    open_store(f);
+    expect_room(f, "r", 5, 5 + STORE_VERSION_GAP);
+    expect_room(f, "folded", 5, 5 + STORE_VERSION_GAP);
+    close_store(f);
+    open_store(f); /* cleanly this time, and who did not end so is forgotten */
+    expect_room(f, "r", 5, 5 + STORE_VERSION_GAP);
+    struct fixture *b = neighbour(f);
+    open_store(b); /* beside another: who knows what that one has shown */
+    expect_room(b, "r", 5, 5 + 2 * STORE_VERSION_GAP);
+    type(b, "r", 5, 6);
+    struct store_job *job = ask(f, STORE_LOAD, "r"); /* from somebody who began later */
+    assert_int_equal(job->version, 5 + STORE_VERSION_GAP);
+    store_job_free(job);
+    drop(b);
+    close_store(f);
+    assert_int_equal(server_sql(f->schema, "SELECT count(*) FROM collab_node"), 0);
+    between_stop();
+}
+
+static void *open_at_once(void *fixture) {
+    open_store(fixture);
+    return NULL;
+}
+
+static void nodes_that_begin_at_once_on_an_empty_database_all_begin(void **state) {
+    struct fixture *f[4] = {*state, neighbour(*state), neighbour(*state), neighbour(*state)};
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, open_at_once, f[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        type(f[i], "r", i, i + 1);
+    }
+    struct store_job *job = ask(f[0], STORE_LOAD, "r");
+    assert_int_equal(letters(job), 4);
+    store_job_free(job);
+    for (int i = 1; i < 4; i++) {
+        drop(f[i]);
+    }
+}
+
+/* ---- what ends the start ---- */
+
+static void refuses(struct fixture *f, const char *url, const char *word) {
+    char why[300] = "";
+    (void)snprintf(f->url, sizeof f->url, "%s", url);
+    assert_null(try_open(f, why, sizeof why));
+    assert_non_null(strstr(why, "--store"));
+    if (!strstr(why, word)) {
+        fail_msg("no \"%s\" in: %s", word, why);
+    }
+    assert_null(strstr(why, "geheim")); /* passwords of these URLs are like this */
+}
+
+static void what_cannot_be_used_ends_the_start_with_a_sentence_without_the_password(void **state) {
+    struct fixture *f = *state;
+    char url[200];
+    server_url(url, sizeof url, server.dir, f->schema);
+    refuses(f, "postgres://u:geheim@127.0.0.1:1/x", "127.0.0.1");
+    refuses(f, "postgres://u:geheim%zz@h/x", "not a URL");
+    refuses(f, "postgres://u:ein@geheim@h/x", "not a URL");
+    refuses(f, "postgres://u:geheim/1@h/x", "not a URL");
+    refuses(f, "postgres://u:geheim@h/x?nonsense=geheim", "not a URL");
+    (void)snprintf(url, sizeof url, "postgres:///nowhere?host=%s&user=admin", server.dir);
+    refuses(f, url, "does not exist");
+    (void)server_sql(NULL, "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    (void)snprintf(url, sizeof url, "postgres:///latin?host=%s&user=admin", server.dir);
+    refuses(f, url, "UTF8");
+    (void)server_sql(f->schema, "CREATE TABLE collab_schema AS SELECT 99 AS version");
+    server_url(url, sizeof url, server.dir, f->schema);
+    refuses(f, url, "newer collabd");
+}
+
+static void write_password(const char *path, const char *password) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fprintf(file, "%s\n", password);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_password_comes_from_a_file_which_is_read_anew(void **state) {
+    struct fixture *f = *state;
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/password", server.dir);
+    (void)server_sql(NULL, "CREATE ROLE guarded LOGIN PASSWORD 'geheim1'");
+    (void)server_sql(NULL, "GRANT ALL ON SCHEMA %s TO guarded", f->schema);
+    f->password_file = path;
+    char url[200];
+    (void)snprintf(url, sizeof url,
+                   "postgres://guarded@/postgres?host=%s&options=-csearch_path%%3D%s", server.dir,
+                   f->schema);
+    refuses(f, url, "password");
+    write_password(path, "geheim-wrong");
+    refuses(f, url, "password authentication failed");
+    write_password(path, "geheim1");
+    open_store(f);
+    type(f, "r", 0, 1);
+    (void)server_sql(NULL, "ALTER ROLE guarded PASSWORD 'geheim2'");
+    write_password(path, "geheim2");
+    assert_in_range(server_cut(), 1, 2);
+    type(f, "r", 1, 2);
+    assert_int_equal(f->failures, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(connections_that_were_cut_are_replaced_and_nobody_notices),
+        TEST(whichever_piece_is_lost_with_its_connection_everything_is_there_once),
+        TEST(a_server_that_is_away_is_noticed_and_what_waits_is_committed_later),
+        TEST(a_transaction_that_the_server_gives_up_is_run_again),
+        TEST(nodes_on_one_database_write_one_room_and_each_loads_all),
+        TEST(one_node_folds_a_room_at_a_time),
+        TEST(who_was_late_to_fold_changes_nothing),
+        TEST(rows_that_came_meanwhile_stay_when_a_room_is_folded),
+        TEST(versions_go_on_above_what_anybody_can_have_seen),
+        TEST(nodes_that_begin_at_once_on_an_empty_database_all_begin),
+        TEST(what_cannot_be_used_ends_the_start_with_a_sentence_without_the_password),
+        TEST(a_password_comes_from_a_file_which_is_read_anew),
+    };
+    server_start();
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    server_stop();
+    return failed;
+}
