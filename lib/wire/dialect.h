@@ -76,6 +76,10 @@ enum dialect_id {
 /* The row; a static object. */
 const struct dialect *dialect_get(enum dialect_id);
 
+/* What JSON-RPC answers, without the envelope: the result, or the error object. For pages that say
+ * the same. */
+void reply_put_json(const struct reply *, struct buf *);
+
 /* PROTOCOL 2: 1-200 bytes of A-Z a-z 0-9 _ . : / @ - */
 bool room_name_valid(slice);
 

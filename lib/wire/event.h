@@ -47,6 +47,16 @@ struct user_info {
     enum role role;
 };
 
+/* What a room was at one time; see docs/storage.md. */
+struct version_info {
+    uint64_t id;
+    uint64_t size_bytes;
+    uint64_t created_ms; /* since 1970 */
+    uint64_t version;    /* of the room, then */
+    bool automatic;
+    slice label; /* empty: none */
+};
+
 /* The answer to one intent: first what is answered, then either an error or the result fields of
  * that op. */
 struct reply {
@@ -90,6 +100,10 @@ struct reply {
     unsigned rate_seconds;
     const struct user_info *users; /* for admins */
     size_t users_count;
+
+    const struct version_info *versions; /* history.list: all; get, save: one */
+    size_t versions_count;
+    slice data; /* history.get: a Yjs update */
 };
 
 #endif

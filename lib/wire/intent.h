@@ -38,6 +38,10 @@ enum op {
     X(BAN_SEC, "banSec", UINT)                                                                     \
     X(MUTED, "muted", BOOL)                                                                        \
     X(DURATION_SEC, "durationSec", UINT)                                                           \
+    X(VERSION_ID, "versionId", UINT)                                                               \
+    X(LIMIT, "limit", UINT)                                                                        \
+    X(BEFORE, "before", UINT) /* the id of a version */                                            \
+    X(LABEL, "label", STRING)                                                                      \
     X(PROTOCOL_VERSION, "protocolVersion", STRING) /* of MCP, with initialize */
 
 enum intent_field {
@@ -84,6 +88,10 @@ struct intent {
     uint64_t ban_sec;
     bool muted;
     uint64_t duration_sec;
+    uint64_t version_id;
+    uint64_t limit;
+    uint64_t before;
+    slice label;
     slice protocol_version;
 };
 

@@ -61,6 +61,10 @@ static const size_t offsets[FIELD_COUNT] = {
     [FIELD_BAN_SEC] = offsetof(struct intent, ban_sec),
     [FIELD_MUTED] = offsetof(struct intent, muted),
     [FIELD_DURATION_SEC] = offsetof(struct intent, duration_sec),
+    [FIELD_VERSION_ID] = offsetof(struct intent, version_id),
+    [FIELD_LIMIT] = offsetof(struct intent, limit),
+    [FIELD_BEFORE] = offsetof(struct intent, before),
+    [FIELD_LABEL] = offsetof(struct intent, label),
     [FIELD_PROTOCOL_VERSION] = offsetof(struct intent, protocol_version),
 };
 

@@ -128,6 +128,38 @@ static void put_room_info(const struct reply *r, struct buf *b) {
     buf_put_u8(b, '}');
 }
 
+static void put_version(const struct version_info *v, struct buf *b) {
+    json_put_lit(b, "{\"id\":");
+    buf_put_u64(b, v->id);
+    put_u64(b, "size", v->size_bytes);
+    put_u64(b, "createdAt", v->created_ms);
+    put_u64(b, "version", v->version);
+    put_key(b, "automatic");
+    json_put_bool(b, v->automatic);
+    if (v->label.n) {
+        put_text(b, "label", v->label);
+    }
+    buf_put_u8(b, '}');
+}
+
+static void put_versions(const struct reply *r, struct buf *b) {
+    buf_put_u8(b, '[');
+    for (size_t i = 0; i < r->versions_count; i++) {
+        buf_put_str(b, i ? "," : "");
+        put_version(&r->versions[i], b);
+    }
+    buf_put_u8(b, ']');
+}
+
+static void put_one_version(const struct reply *r, struct buf *b) {
+    json_put_lit(b, "{\"ok\":true,\"meta\":");
+    put_version(r->versions, b);
+    if (r->op == OP_HISTORY_GET) {
+        put_blob(b, "dataB64", r->data);
+    }
+    buf_put_u8(b, '}');
+}
+
 static void put_result(const struct reply *r, struct buf *b) {
     switch (r->op) {
     case OP_INITIALIZE:
@@ -158,6 +190,13 @@ static void put_result(const struct reply *r, struct buf *b) {
         return;
     case OP_ROOM_INFO:
         put_room_info(r, b);
+        return;
+    case OP_HISTORY_LIST:
+        put_versions(r, b);
+        return;
+    case OP_HISTORY_GET:
+    case OP_HISTORY_SAVE:
+        put_one_version(r, b);
         return;
     case OP_PING:
     case OP_INITIALIZED:
@@ -190,6 +229,14 @@ static void put_error(const struct reply *r, struct buf *b) {
     json_put_lit(b, ",\"data\":{\"detail\":");
     jsonrpc_put_error_data(r, b);
     json_put_lit(b, "}}");
+}
+
+void reply_put_json(const struct reply *r, struct buf *b) {
+    if (r->err == ERR_OK) {
+        put_result(r, b);
+    } else {
+        put_error(r, b);
+    }
 }
 
 enum wire_kind jsonrpc_encode_reply(const struct reply *r, struct buf *b) {

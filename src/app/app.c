@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "cluster/bus.h"
 #include "gateway/gateway.h"
+#include "http/history.h"
 #include "http/pages.h"
 #include "limit/caps.h"
 #include "observe/log.h"
@@ -95,6 +96,9 @@ static struct store *open_store(struct app *a, const struct conf *c, char *why, 
                               .password_file = c->store_password_file,
                               .relaxed = c->durability == 1,
                               .metrics_thread = CAPS_WORKERS,
+                              .versions = {.days = c->version_days,
+                                           .named = c->versions_named,
+                                           .bytes = c->version_bytes},
                               .done = on_stored,
                               .changed = on_store_changed,
                               .ctx = a};
@@ -196,6 +200,7 @@ static struct gateway_options gateway_options(struct app *a, const struct conf *
                                      .presence_hz = c->presence_hz,
                                      .room_ttl_ms = (uint64_t)c->room_ttl_s * 1000,
                                      .memory_bytes = c->memory,
+                                     .version_ms = (uint64_t)c->version_every_s * 1000,
                                      .presence_ttl_ms = CAPS_PRESENCE_TTL_MS};
     o.rooms.store = (struct rooms_store){.ctx = a->store,
                                          .post = room_store_post,
@@ -294,6 +299,7 @@ int app_run(const struct conf *c) {
     fill_rpc(&a->rpc, c);
     rpc_ops(&a->rpc, &a->ops);
     a->ops.on_request = page_serve;
+    a->ops.on_answer = page_history_answer;
     a->ops.pages = &a->rpc;
     a->ops.on_reload = on_reload;
     a->store = a->rpc.store = open_store(a, c, why, sizeof why);

@@ -260,12 +260,26 @@ void conn_resume(struct conn *c) {
 
 /* ---- time ---- */
 
-static void sweep_open(struct conn *c, uint64_t now_ms) {
+/* Notes whether the peer has taken anything since the last look. */
+static void look_at_queue(struct conn *c, uint64_t now_ms) {
     size_t queue = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
     if (c->writing && queue < c->last_queue) {
         c->moved_ms = now_ms;
     }
     c->last_queue = queue;
+}
+
+/* A page is read as fast as the peer can; who takes nothing is not waited for. */
+static void sweep_flushing(struct conn *c, uint64_t now_ms, uint64_t age) {
+    look_at_queue(c, now_ms);
+    bool stands = age > CAPS_CLOSE_MS && now_ms - c->moved_ms > CAPS_CLOSE_MS;
+    if (stands || age > CAPS_PAGE_MS) {
+        conn_abort(c);
+    }
+}
+
+static void sweep_open(struct conn *c, uint64_t now_ms) {
+    look_at_queue(c, now_ms);
     if (c->outbox.count && now_ms - c->moved_ms > conn_options(c)->stall_ms) {
         metric_add(METRIC_STALLED, 0, 1);
         log_limited(LOG_WARN, "STALLED", log_u64("connectionId", c->id),
@@ -308,7 +322,13 @@ void conn_sweep(struct conn *c, uint64_t now_ms) {
         }
         break;
     case CONN_ASKING:
+        if (age > CAPS_ASK_MS) {
+            conn_abort(c);
+        }
+        break;
     case CONN_FLUSHING:
+        sweep_flushing(c, now_ms, age);
+        break;
     case CONN_CLOSING:
         if (age > CAPS_CLOSE_MS) {
             conn_abort(c);
@@ -337,7 +357,7 @@ void conn_drain(struct conn *c) {
 void conn_mail(struct conn *c, struct msg *m) {
     if (c->session) {
         conn_ops(c)->on_mail(c->session, m);
-    } else if (c->state == CONN_ASKING && m->kind == MSG_STATE_IS) {
+    } else if (c->state == CONN_ASKING && (m->kind == MSG_STATE_IS || m->kind == MSG_HISTORY_IS)) {
         conn_page(c, m);
     }
 }

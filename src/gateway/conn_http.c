@@ -111,6 +111,12 @@ void conn_page(struct conn *c, const struct msg *m) {
     struct http_response r = {.status = m->err == ERR_OK ? 200 : 404,
                               .content_type = m->err == ERR_OK ? "application/json" : NULL};
     buf_init(&r.body, 0);
+    if (m->kind == MSG_HISTORY_IS) {
+        conn_ops(c)->on_answer(conn_ops(c)->pages, c, m, &r);
+        respond(c, &r, "");
+        buf_fini(&r.body);
+        return;
+    }
     if (m->err == ERR_OK) {
         buf_put_slice(&r.body, frame_slice(m->payload));
     } else {

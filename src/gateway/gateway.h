@@ -19,7 +19,8 @@ struct gateway;
 struct http_response {
     unsigned status;
     const char *content_type; /* NULL: text/plain; charset=utf-8 */
-    bool later;               /* a MSG_STATE_IS to this connection will bring the body, as JSON */
+    bool later;               /* a message to this connection will bring the body: MSG_STATE_IS as
+                               * JSON, MSG_HISTORY_IS by on_answer */
     struct buf body;
 };
 
@@ -36,6 +37,8 @@ struct gateway_ops {
     void *pages;
     void (*on_request)(void *pages, struct conn *, const struct http_request *,
                        struct http_response *);
+    /* What such a request has asked of a room has been answered by it. */
+    void (*on_answer)(void *pages, struct conn *, const struct msg *, struct http_response *);
     void *ctx; /* of the operations that follow */
     /* A connection comes from this address; false: it has too many, and gets a 503. */
     bool (*on_accept)(void *ctx, const char *host, uint64_t now_ms);

@@ -270,8 +270,8 @@ bool http_percent_decode(slice in, char *to, size_t cap, size_t *ret_n) {
     return true;
 }
 
-bool http_query(const struct http_request *req, const char *name, char *to, size_t cap,
-                size_t *ret_n) {
+/* The value of a query parameter as sent; false when it is missing. */
+static bool find_query(const struct http_request *req, const char *name, slice *ret) {
     slice rest = req->query;
     while (rest.n) {
         const uint8_t *amp = memchr(rest.p, '&', rest.n);
@@ -279,13 +279,24 @@ bool http_query(const struct http_request *req, const char *name, char *to, size
         const uint8_t *eq = memchr(rest.p, '=', n);
         size_t key = eq ? (size_t)(eq - rest.p) : n;
         if (key == strlen(name) && memcmp(rest.p, name, key) == 0) {
-            slice value = eq ? slice_of(eq + 1, n - key - 1) : (slice){0};
-            return http_percent_decode(value, to, cap, ret_n);
+            *ret = eq ? slice_of(eq + 1, n - key - 1) : (slice){0};
+            return true;
         }
         size_t step = amp ? n + 1 : n;
         rest = slice_of(rest.p + step, rest.n - step);
     }
     return false;
+}
+
+bool http_query(const struct http_request *req, const char *name, char *to, size_t cap,
+                size_t *ret_n) {
+    slice value = {0};
+    return find_query(req, name, &value) && http_percent_decode(value, to, cap, ret_n);
+}
+
+bool http_query_has(const struct http_request *req, const char *name) {
+    slice value = {0};
+    return find_query(req, name, &value);
 }
 
 bool http_wants_websocket(const struct http_request *req, slice *ret_key, unsigned *ret_status,

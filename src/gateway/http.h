@@ -46,6 +46,9 @@ bool http_percent_decode(slice, char *to, size_t cap, size_t *ret_n);
  * missing, malformed or too long. */
 bool http_query(const struct http_request *, const char *name, char *to, size_t cap, size_t *ret_n);
 
+/* Whether it is there at all. */
+bool http_query_has(const struct http_request *, const char *name);
+
 /* Is this a WebSocket upgrade (RFC 6455 4.2.1)? On success *ret_key is the key. On failure a status
  * and a sentence to answer with. A request without "Upgrade: websocket" fails with status 426. */
 bool http_wants_websocket(const struct http_request *, slice *ret_key, unsigned *ret_status,

@@ -68,9 +68,11 @@ bool caller_may(const struct page *p, struct identity *who, slice room, enum rol
         return false;
     }
     if (answer.role < least) {
-        caller_refuse(p, who, room,
-                      least == ROLE_ADMIN ? "this needs the right to administer the room"
-                                          : "no right in this room");
+        static const char *const whys[] = {[ROLE_READ] = "no right in this room",
+                                           [ROLE_WRITE] = "this needs the right to write",
+                                           [ROLE_ADMIN] = "this needs the right to administer "
+                                                          "the room"};
+        caller_refuse(p, who, room, whys[least]);
         return false;
     }
     return true;

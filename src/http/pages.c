@@ -1,6 +1,8 @@
 #include "http/pages.h"
 
 #include "gateway/conn.h"
+#include "http/history.h"
+#include "http/history_path.h"
 #include "http/revoke.h"
 #include "http/room_page.h"
 #include "http/ws_token.h"
@@ -114,6 +116,10 @@ void page_serve(void *rpc, struct conn *c, const struct http_request *req,
     }
     if (slice_is(req->path, "/collab/revoke")) {
         page_revoke(rpc, c, req, ret);
+        return;
+    }
+    if (history_is_path(req->path)) {
+        page_history(rpc, c, req, ret);
         return;
     }
     if (page_is_room(req)) {

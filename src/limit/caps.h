@@ -55,6 +55,11 @@
 /* A peer that was sent a close frame has this long to answer it (RFC 6455 7.1.1). */
 #define CAPS_CLOSE_MS 3000
 
+/* A page waits for a room so long: it may have to be read, or a large version to be unpacked. */
+#define CAPS_ASK_MS 30000
+/* The longest that a page takes to be read: 10 MiB by a line of 300 kbit/s. */
+#define CAPS_PAGE_MS 300000
+
 /* What room.info tells a client to stay under: PROTOCOL 6, 200 at once and 40 a second after that.
  */
 #define CAPS_RATE_POINTS  200
@@ -229,6 +234,18 @@
 /* Option. All versions of a room, as they are on the disk: those of a page of text take some KiB
  * each, those of a book of 10 MiB some 3 MiB. */
 #define CAPS_VERSION_BYTES (256 * CAPS_MIB)
+/* Option, in seconds. What one remembers having written lies about so far back. */
+#define CAPS_VERSION_EVERY_S 600
+/* Versions in one list: some screens of them, and 40 KiB. */
+#define CAPS_VERSIONS_LISTED 100
+/* What an unasked list has, PROTOCOL 1. */
+#define CAPS_VERSIONS_FIRST 20
+/* Questions about versions under way on each worker. Each may hold a document or two, packed and
+ * not: with 10 MiB each they come to less than the memory for documents. */
+#define CAPS_HISTORY_ASKED 8
+/* Automatic versions under way on each worker: the store's threads take some milliseconds for each,
+ * and 5,000 rooms edited at once are served in minutes. */
+#define CAPS_VERSIONS_SAVING 16
 /* Who writes with which client id, of one room: some 2,000 client ids, the newest. */
 #define CAPS_AUTHORS_BYTES (64 * CAPS_KIB)
 

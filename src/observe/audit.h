@@ -27,6 +27,7 @@
     X(MUTED, "muted")           /* `by` an admin; or unmuted, then the reason says so */           \
     X(MINTED, "minted")         /* a wsToken was made for them */                                  \
     X(REVOKED, "revoked")       /* their token or session is good no more */                       \
+    X(SAVED, "saved")           /* they saved a version of the room; the reason says which */      \
     X(CLOSED, "closed")         /* the server closed their connection, not they */
 
 enum audit_event {

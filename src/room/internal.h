@@ -9,6 +9,7 @@ struct member {
     enum role role;
     uint64_t joined_ms;
     uint64_t last_seq;
+    uint64_t writes_as;   /* the client id noted for this user, plus one; 0: none */
     struct identity *who; /* counted */
 };
 

@@ -95,6 +95,7 @@ enum err lasting_loaded(struct room *r, const struct store_job *job) {
     }
     l->loading = false;
     l->exists = job->exists;
+    l->edited = job->rows_count > 0; /* and perhaps not saved before the last end */
     l->rows = job->rows_count;
     l->rows_bytes = job->rows_bytes;
     l->snapshot_bytes = job->snapshot_bytes;
@@ -120,11 +121,13 @@ enum err lasting_admits(const struct room *r, struct msg *m) {
     return ERR_OK;
 }
 
-void lasting_append(struct room *r, struct frame *update) {
+void lasting_append(struct room *r, struct frame *update, struct frame *author) {
     struct store_job *job = job_for(r, STORE_APPEND);
     job->number = ++r->lasting.appended;
     job->row.version = r->version;
     job->row.update = frame_ref(update);
+    job->row.author = author ? frame_ref(author) : NULL;
+    r->lasting.edited = true;
     r->lasting.rows++;
     r->lasting.rows_bytes += update->n;
     post(r, job);
@@ -138,7 +141,7 @@ void lasting_take(struct room *r, struct frame *update) {
         log_limited(LOG_WARN, "STORE-SKIPPED", log_str("roomId", frame_slice(r->name)));
         return; /* it lasts at its own node, who will be asked for it */
     }
-    lasting_append(r, update);
+    lasting_append(r, update, NULL);
 }
 
 uint64_t lasting_now(const struct room *r) {
@@ -163,7 +166,7 @@ static void send_unstored(struct room *r, struct msg *m) {
 
 void lasting_answer(struct room *r, struct msg *m) {
     const struct rooms_store *s = store_of(r);
-    bool early = m->answer.after > r->lasting.stored;
+    bool early = m->after > r->lasting.stored;
     if (m->kind != MSG_ANSWER && m->kind != MSG_SYNCED) {
         send(r, m); /* a join's must not be overtaken by what it is the beginning of */
     } else if (early && s->health(s->ctx) == STORE_FAILING) {
@@ -178,7 +181,7 @@ void lasting_answer(struct room *r, struct msg *m) {
 static void release(struct room *r) {
     LIST_FOR_EACH (node, &r->lasting.acks) {
         struct msg *m = LIST_ITEM(node, struct msg, node);
-        if (m->answer.after > r->lasting.stored) {
+        if (m->after > r->lasting.stored) {
             break;
         }
         list_remove(node);
@@ -190,7 +193,7 @@ void lasting_failing(struct room *r) {
     LIST_FOR_EACH (node, &r->lasting.acks) {
         struct msg *m = LIST_ITEM(node, struct msg, node);
         list_remove(node);
-        if (m->answer.after > r->lasting.stored) {
+        if (m->after > r->lasting.stored) {
             send_unstored(r, m);
         } else {
             send(r, m);
@@ -280,4 +283,5 @@ bool lasting_at_rest(const struct room *r) {
 
 void lasting_leave(struct room *r) {
     fold(r, true);
+    history_leave(r);
 }

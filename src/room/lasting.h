@@ -36,8 +36,11 @@ struct lasting {
     size_t rows_bytes;
     size_t snapshot_bytes;
     bool folding;
-    size_t fold_again; /* after one that failed: not before so much */
-    uint64_t idle_ms;  /* since when nobody has been here; 0: somebody is */
+    size_t fold_again;  /* after one that failed: not before so much */
+    bool edited;        /* since the last version that was saved by itself */
+    uint64_t edited_ms; /* about when that began; 0: not looked at yet */
+    bool saving;
+    uint64_t idle_ms; /* since when nobody has been here; 0: somebody is */
 };
 
 void lasting_init(struct lasting *);
@@ -54,11 +57,11 @@ enum err lasting_loaded(struct room *, const struct store_job *);
 
 /* May an update be taken now? `detail` of the message says why not. */
 enum err lasting_admits(const struct room *, struct msg *);
-/* The update is to last. */
-void lasting_append(struct room *, struct frame *update);
+/* The update is to last. `author`: the user to be noted for its client ids, or NULL. */
+void lasting_append(struct room *, struct frame *update, struct frame *author);
 /* An update of another node: it is to last here, too, when this node has a store of its own. */
 void lasting_take(struct room *, struct frame *update);
-/* A number for answer.after: everything that the room has taken so far. */
+/* A number for msg.after: everything that the room has taken so far. */
 uint64_t lasting_now(const struct room *);
 /* Sends an answer, at once or when what it acknowledges is durable; takes it. */
 void lasting_answer(struct room *, struct msg *);
@@ -72,7 +75,7 @@ void lasting_failing(struct room *);
 
 /* Nothing is under way that a later reading of the store would not bring back. */
 bool lasting_at_rest(const struct room *);
-/* Folds the journal's rows before the room is let go of. */
+/* Folds the journal's rows, and saves a version if there is need, before the room is let go of. */
 void lasting_leave(struct room *);
 
 #endif

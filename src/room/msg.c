@@ -14,6 +14,8 @@ enum msg_kind msg_answer_kind(enum msg_kind kind) {
         return MSG_REPAIRED;
     case MSG_STATE:
         return MSG_STATE_IS;
+    case MSG_HISTORY:
+        return MSG_HISTORY_IS;
     default:
         return MSG_ANSWER;
     }
@@ -39,6 +41,9 @@ void msg_free(struct msg *m) {
         identity_unref(m->join.who);
     } else if (m->kind == MSG_CHECKED) {
         identity_unref(m->checked.who);
+    } else if (m->kind == MSG_HISTORY || m->kind == MSG_HISTORY_IS) {
+        identity_unref(m->history.who);
+        store_job_free(m->history.job);
     } else if (m->kind == MSG_STORED) {
         store_job_free(m->job);
     } else if (m->kind == MSG_FANOUT) { /* to nobody: the last receiver here has left */

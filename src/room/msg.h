@@ -41,6 +41,7 @@ enum msg_kind {
     MSG_ROLE,      /* the member's rights have changed: join.role; no answer */
     MSG_KICK,      /* payload: user; extra: reason or NULL; sanction */
     MSG_MUTE,      /* payload: user; sanction */
+    MSG_HISTORY,   /* about versions: history; payload: a label or NULL */
 
     /* the store's threads -> room's worker */
     MSG_STORED, /* job has been done for the room */
@@ -52,13 +53,14 @@ enum msg_kind {
     MSG_TO_CONN, /* border: kinds below go to the connection's worker */
 
     /* room's worker -> connection's worker */
-    MSG_JOINED,   /* answer to join; payload: state, extra: everyone's presence */
-    MSG_ANSWER,   /* answer to leave, update, awareness, info; extra: state vector if it helps */
-    MSG_SYNCED,   /* answer to sync; payload: what the client lacks; extra: state vector */
-    MSG_REPAIRED, /* payload: the difference; extra: everyone's presence */
-    MSG_FANOUT,   /* to all members on this worker but `except`; payload; presence or update */
-    MSG_STATE_IS, /* answer to state; payload: JSON text */
-    MSG_CLOSED,   /* this connection is in the room no longer: err, detail */
+    MSG_JOINED,     /* answer to join; payload: state, extra: everyone's presence */
+    MSG_ANSWER,     /* answer to leave, update, awareness, info; extra: state vector if it helps */
+    MSG_SYNCED,     /* answer to sync; payload: what the client lacks; extra: state vector */
+    MSG_REPAIRED,   /* payload: the difference; extra: everyone's presence */
+    MSG_FANOUT,     /* to all members on this worker but `except`; payload; presence or update */
+    MSG_STATE_IS,   /* answer to state; payload: JSON text */
+    MSG_HISTORY_IS, /* answer to history; history.job has it, unless there was an error */
+    MSG_CLOSED,     /* this connection is in the room no longer: err, detail */
 
     /* access thread -> connection's worker */
     MSG_CHECKED, /* a token or a role has been checked: err, detail, checked */
@@ -95,6 +97,7 @@ struct msg {
     struct frame *extra;
     enum err err; /* answers */
     char detail[120];
+    uint64_t after; /* answers, room only: not before so many of its updates are durable */
     union {
         struct {
             enum role role;
@@ -112,7 +115,6 @@ struct msg {
             size_t writers;
             size_t admins;
             size_t kicked;
-            uint64_t after; /* room only: not before so many of its updates are durable */
             struct member_info *members; /* info, for admins */
             size_t members_count;
         } answer;
@@ -125,6 +127,16 @@ struct msg {
             bool on;          /* mute: false lifts it */
             uint64_t seconds; /* how long; kick: 0 is no ban, mute: 0 is until lifted */
         } sanction;
+        struct {
+            enum store_op op;    /* list, read, save */
+            uint64_t version_id; /* 0: the newest */
+            uint64_t before;
+            uint64_t most;
+            struct identity *who; /* counted: a page's reader, whose right has been checked; NULL: a
+                                   * member */
+            uint64_t number;      /* history.c only */
+            struct store_job *job; /* answer; ours */
+        } history;
         struct store_job *job; /* ours */
         struct bus_mail *bus;  /* ours */
         struct {

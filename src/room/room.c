@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/varuint.h"
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
@@ -64,6 +65,10 @@ static void drop_payload(struct msg *m) {
 
 void room_refuse(struct room *r, struct msg *m, enum err err, const char *detail) {
     enum msg_kind kind = msg_answer_kind(m->kind);
+    if (m->kind == MSG_HISTORY) {
+        history_refuse(r->parent, m, err, detail);
+        return;
+    }
     if (m->kind == MSG_REPAIR) {
         mem_free(m->repair.clocks);
     }
@@ -239,6 +244,21 @@ static void keep_local(struct room *r, struct frame *update) {
     r->local[r->local_count++] = frame_ref(update);
 }
 
+/* The user, when it has to be noted who writes with the client id of this update: once per member
+ * and id, and always when there are several, since they may be others'. */
+static struct frame *author(struct member *who, const struct frame *update) {
+    slice s = frame_slice(update);
+    uint64_t clients = 0;
+    uint64_t structs = 0;
+    uint64_t client = 0;
+    if (!who || !varuint_take(&s, &clients) || !clients || !varuint_take(&s, &structs) ||
+        !varuint_take(&s, &client) || (clients == 1 && client + 1 == who->writes_as)) {
+        return NULL;
+    }
+    who->writes_as = clients == 1 ? client + 1 : who->writes_as;
+    return frame_copy(member_user(who->who));
+}
+
 /* Applies the payload within the tick. On refusal `detail` of the message says why. */
 static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
     uint64_t start = clock_mono_ns();
@@ -256,7 +276,9 @@ static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
         count_writer(r, m->conn, m->payload, ret);
     }
     if (ret->changed || ret->pending) {
-        lasting_append(r, m->payload);
+        struct frame *user = author(map_find_u64(&r->members, m->conn), m->payload);
+        lasting_append(r, m->payload, user);
+        frame_unref(user);
         keep_local(r, m->payload);
         r->told_apart |= ret->pending;
     }
@@ -403,7 +425,7 @@ static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
         m->extra = state_vector(r);
     }
     m->answer.applied = !did.pending;
-    m->answer.after = lasting_now(r);
+    m->after = lasting_now(r);
     room_answer(r, m, MSG_ANSWER, ERR_OK);
 }
 
@@ -463,7 +485,7 @@ static void on_sync(struct room *r, struct msg *m, uint64_t now_ms) {
     m->payload = missing;
     m->extra = e == ERR_OK ? state_vector(r) : NULL;
     m->answer.applied = e == ERR_OK && !did.pending;
-    m->answer.after = brought ? lasting_now(r) : 0;
+    m->after = brought ? lasting_now(r) : 0;
     room_answer(r, m, MSG_SYNCED, e);
 }
 
@@ -601,7 +623,11 @@ static enum err allowed(struct room *r, const struct msg *m, const char **ret_de
     return ERR_OK;
 }
 
-static bool needs_membership(enum msg_kind kind) {
+static bool needs_membership(const struct msg *m) {
+    enum msg_kind kind = m->kind;
+    if (kind == MSG_HISTORY) {
+        return !m->history.who;
+    }
     return kind != MSG_JOIN && kind != MSG_LEAVE && kind != MSG_ROLE && kind != MSG_STATE;
 }
 
@@ -612,7 +638,7 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
         room_refuse(r, m, ERR_NOT_FOUND, detail);
         return;
     }
-    if (needs_membership(m->kind)) {
+    if (needs_membership(m)) {
         r->handled++;
         enum err e = allowed(r, m, &detail);
         if (e != ERR_OK) {
@@ -653,6 +679,9 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
         break;
     case MSG_MUTE:
         room_mute(r, m, now_ms);
+        break;
+    case MSG_HISTORY:
+        history_ask(r->parent, r, m, now_ms);
         break;
     default:
         must(!"a message for rooms");

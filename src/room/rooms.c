@@ -16,6 +16,7 @@ void rooms_init(struct rooms *rs, const struct rooms_options *o) {
     list_init(&rs->dirty);
     list_init(&rs->opening);
     list_init(&rs->returning);
+    history_init(&rs->history);
 }
 
 void rooms_fini(struct rooms *rs) {
@@ -25,6 +26,7 @@ void rooms_fini(struct rooms *rs) {
         room_free(r);
     }
     map_fini(&rs->by_name);
+    history_fini(&rs->history);
 }
 
 unsigned room_owner(slice name, unsigned workers) {
@@ -94,6 +96,10 @@ static void refuse(struct rooms *rs, struct msg *m, enum err err, const char *de
         msg_free(m);
         return;
     }
+    if (m->kind == MSG_HISTORY) {
+        history_refuse(rs, m, err, detail);
+        return;
+    }
     if (m->kind == MSG_REPAIR) {
         mem_free(m->repair.clocks);
     } else if (m->kind == MSG_JOIN) {
@@ -143,9 +149,12 @@ static void on_loaded(struct rooms *rs, struct room *r, const struct store_job *
 }
 
 static void on_stored(struct rooms *rs, struct msg *m, uint64_t now_ms) {
-    const struct store_job *job = m->job;
+    struct store_job *job = m->job;
     struct room *r = map_find(&rs->by_name, frame_slice(job->room));
-    if (r && job->op == STORE_LOAD && r->lasting.loading) {
+    if (job->op == STORE_SAVE || job->op == STORE_LIST || job->op == STORE_READ) {
+        m->job = NULL;
+        history_stored(rs, r, job);
+    } else if (r && job->op == STORE_LOAD && r->lasting.loading) {
         on_loaded(rs, r, job, now_ms);
     } else if (r && !r->lasting.loading) { /* a fold may be from before the room was let go of */
         lasting_stored(r, job);
@@ -250,6 +259,8 @@ void rooms_handle(struct rooms *rs, struct msg *m, uint64_t now_ms) {
     }
     if (r) {
         hand_to(rs, r, m, now_ms);
+    } else if (m->kind == MSG_HISTORY && m->history.who) {
+        history_ask(rs, NULL, m, now_ms);
     } else {
         refuse(rs, m, err, detail);
     }
@@ -338,6 +349,7 @@ void rooms_sweep(struct rooms *rs, uint64_t now_ms) {
         sizes[metric_size_of(r->members.used)]++;
         presence_expire(&r->presence, now_ms, rs->o.presence_ttl_ms);
         peers_sweep(r, now_ms);
+        history_sweep(r, now_ms);
         bytes += room_bytes(r);
         pending += room_pending_bytes(r);
         if (r->presence.changed) {

@@ -9,6 +9,7 @@
 #ifndef ROOM_ROOMS_H
 #define ROOM_ROOMS_H
 
+#include "room/history.h"
 #include "room/room.h"
 
 struct rooms_options {
@@ -28,6 +29,7 @@ struct rooms_options {
     uint64_t presence_ttl_ms;
     uint64_t room_ttl_ms; /* a room that nobody is in leaves memory after so long */
     size_t memory_bytes;  /* over it, at once; 0: no bound */
+    uint64_t version_ms;  /* a room that is edited gets a version after so long; 0: none */
 };
 
 struct rooms {
@@ -41,6 +43,7 @@ struct rooms {
     struct list_node opening;   /* rooms that other nodes are asked about, see peers.h */
     struct list_node returning; /* rooms that have to say that they are back */
     uint64_t epochs;            /* counted out to rooms */
+    struct history history;
 };
 
 void rooms_init(struct rooms *, const struct rooms_options *);

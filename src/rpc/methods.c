@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "limit/caps.h"
 #include "observe/metrics.h"
+#include "rpc/history.h"
 #include "rpc/session.h"
 
 typedef void (*method_fn)(struct session *, uint32_t req, const struct intent *);
@@ -469,6 +470,19 @@ static void on_room_info(struct session *s, uint32_t req, const struct intent *i
     forward(s, req, in, MSG_INFO);
 }
 
+static void on_history(struct session *s, uint32_t req, const struct intent *in) {
+    struct place *p = NULL;
+    struct msg *m = NULL;
+    if (address(s, req, in, MSG_HISTORY, &p, &m)) {
+        m->history.op = history_op(in->op);
+        m->history.version_id = in->version_id;
+        m->history.before = in->before;
+        m->history.most = INTENT_HAS(in, LIMIT) ? in->limit : CAPS_VERSIONS_FIRST;
+        m->payload = INTENT_HAS(in, LABEL) ? frame_copy(in->label) : NULL;
+        post_to(s, p, m);
+    }
+}
+
 static const method_fn handlers[OP_COUNT] = {
     [OP_INITIALIZE] = on_initialize,   [OP_INITIALIZED] = on_plain_ok,
     [OP_PING] = on_plain_ok,           [OP_SUBSCRIBE] = on_subscribe,
@@ -476,6 +490,8 @@ static const method_fn handlers[OP_COUNT] = {
     [OP_UPDATE] = on_update,           [OP_AWARENESS] = on_awareness,
     [OP_HEARTBEAT] = on_heartbeat,     [OP_ROOM_INFO] = on_room_info,
     [OP_ROOM_KICK] = on_kick,          [OP_ROOM_MUTE] = on_mute,
+    [OP_HISTORY_LIST] = on_history,    [OP_HISTORY_GET] = on_history,
+    [OP_HISTORY_SAVE] = on_history,
 };
 
 /* What a user may send per second, over all connections. */
@@ -680,6 +696,19 @@ static void on_answer(struct session *s, struct msg *m) {
     mem_free(users);
 }
 
+static void on_history_is(struct session *s, const struct msg *m) {
+    struct reply r = {0};
+    struct version_info *versions = history_reply(m, &r);
+    if (m->err == ERR_OK) {
+        history_note(session_rpc(s)->audit, m,
+                     &(struct audit_entry){.user = session_user(s),
+                                           .peer = conn_peer(session_conn(s)),
+                                           .connection = conn_get_id(session_conn(s))});
+    }
+    session_answer(s, m->req, &r);
+    mem_free(versions);
+}
+
 void methods_mail(struct session *s, struct msg *m) {
     switch (m->kind) {
     case MSG_JOINED:
@@ -696,6 +725,9 @@ void methods_mail(struct session *s, struct msg *m) {
         break;
     case MSG_CHECKED:
         on_checked(s, m);
+        break;
+    case MSG_HISTORY_IS:
+        on_history_is(s, m);
         break;
     default:
         on_answer(s, m);

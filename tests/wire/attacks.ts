@@ -384,6 +384,8 @@ export const rights: Right[] = [
     { method: "collab/room.mute", least: "admin", params: { userId: "nobody-here", muted: false } },
     { method: "collab/room.kick", least: "admin", params: { userId: "nobody-here" } },
     { method: "collab/room.kick", least: "admin", params: { userId: "nobody-here", banSec: 1, reason: "x" } },
+    { method: "collab/history.list", least: "read", params: {} },
+    { method: "collab/history.save", least: "write", params: { label: "x" } },
     { method: "collab/unsubscribe", least: "read", params: {} },
     { method: "collab/heartbeat", least: "none", params: { ts: 1 } },
     { method: "ping", least: "none", params: {} },

@@ -1,0 +1,19 @@
+/* history.h: versions, as methods and pages both tell of them.
+ *
+ * Thread: the worker of the connection. Pure, but for history_note.
+ */
+#ifndef RPC_HISTORY_H
+#define RPC_HISTORY_H
+
+#include "observe/audit.h"
+#include "room/msg.h"
+
+/* What the store is asked for a method. */
+enum store_op history_op(enum op);
+/* The reply that a MSG_HISTORY_IS is; it points into the message and into the array that is
+ * returned, which the caller releases with mem_free. */
+struct version_info *history_reply(const struct msg *, struct reply *ret);
+/* A line in the audit, when something was done; the entry says who did it. */
+void history_note(struct audit *, const struct msg *, const struct audit_entry *who);
+
+#endif
