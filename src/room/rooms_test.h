@@ -117,6 +117,7 @@ static inline void do_job(struct fixture *f, struct store_job *job) {
     if (job->op == STORE_APPEND) {
         assert_true(f->rows_count < 64);
         f->rows[f->rows_count] = job->row;
+        f->rows[f->rows_count].author = NULL;
         f->rows[f->rows_count++].update = frame_ref(job->row.update);
     } else {
         bool known = slice_is(frame_slice(job->room), "r");
