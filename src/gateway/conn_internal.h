@@ -36,6 +36,7 @@ struct conn {
 
     struct outbox outbox;
     size_t outbox_bytes; /* its mark; frames have the one of the options */
+    bool over;           /* has passed a mark since it was last empty */
     struct frame *pong;  /* owed since the outbox was over its mark; or NULL */
     void *session;
 

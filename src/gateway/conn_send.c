@@ -211,7 +211,8 @@ void conn_flush(struct conn *c) {
     }
     if (c->state == CONN_FLUSHING || (c->state == CONN_CLOSING && c->shut)) {
         say_goodbye(c);
-    } else if (c->session) { /* also when nothing was left to send because it was dropped */
+    } else if (c->session && c->over) { /* also when nothing was left as it was dropped */
+        c->over = false;
         conn_ops(c)->on_drained(c->session);
     }
 }
@@ -223,7 +224,9 @@ bool conn_push(struct conn *c, struct out_item *it) {
         return false;
     }
     conn_queue(c, it);
-    return over_mark(c);
+    bool over = over_mark(c);
+    c->over |= over;
+    return over;
 }
 
 void conn_drop(struct conn *c, const void *tag, void (*dropped)(void *ctx, const struct out_item *),

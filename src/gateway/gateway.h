@@ -54,7 +54,7 @@ struct gateway_ops {
     void (*on_message)(void *session, bool text, slice message);
     /* A message of a room to this session. Borrowed. */
     void (*on_mail)(void *session, struct msg *);
-    /* Everything queued has left. */
+    /* Everything queued has left, after conn_push had said that it is too much. */
     void (*on_drained)(void *session);
     /* The server is going down: finish what is under way, then close. */
     void (*on_drain)(void *session);

@@ -297,7 +297,9 @@ static uint64_t tick_if_due(struct rooms *rs, struct room *r, uint64_t now_ms, b
         }
     }
     if (r->presence.changed) {
+        /* in the same write as the update that is about to leave: writes are what costs */
         uint64_t due = r->presence_ms + 1000 / rs->o.presence_hz;
+        due = due > again ? due : again;
         if (now_ms >= due && !receivers_behind(rs, r)) {
             room_tick_presence(r, now_ms);
         } else {
