@@ -90,6 +90,60 @@ static void a_burst_is_merged_into_one_update_for_everybody(void **state) {
     assert_null(next(f));
 }
 
+static void type_in(struct fixture *f, const char *room, uint8_t clock) {
+    uint8_t bytes[32];
+    struct msg *m = tell(f, say(MSG_UPDATE, room, ANN, letter(bytes, 5, clock, 'a')));
+    assert_true(m->answer.applied);
+    msg_free(m);
+}
+
+/* The room of the only message there is; "" for none. */
+static void assert_told(struct fixture *f, const char *room) {
+    turn(f);
+    struct msg *m = next(f);
+    assert_true(slice_is(m ? frame_slice(m->room) : (slice){0}, room));
+    msg_free(m);
+    assert_null(next(f));
+}
+
+static void each_busy_room_ticks_an_interval_after_its_own_last_tick(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    msg_free(join_as(f, "q", ANN, ROLE_WRITE));
+    type_in(f, "r", 0);
+    assert_told(f, "r");
+    f->now_ms += 5;
+    type_in(f, "r", 1);
+    type_in(f, "q", 0);
+    assert_told(f, "q");
+    type_in(f, "q", 1);
+    f->now_ms += CAPS_TICK_MS - 6;
+    assert_told(f, "");
+    f->now_ms += 1;
+    assert_told(f, "r");
+    f->now_ms += 4;
+    assert_told(f, "");
+    f->now_ms += 1;
+    assert_told(f, "q");
+}
+
+static void a_worker_short_of_time_ticks_less_often(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    rooms_set_load(&f->rooms, 1);
+    type_in(f, "r", 0);
+    assert_told(f, "r");
+    type_in(f, "r", 1);
+    f->now_ms += CAPS_TICK_SLOW_MS - 1;
+    assert_told(f, "");
+    f->now_ms += 1;
+    assert_told(f, "r");
+    rooms_set_load(&f->rooms, 0.2);
+    type_in(f, "r", 2);
+    f->now_ms += CAPS_TICK_MS;
+    assert_told(f, "r");
+}
+
 static void what_changes_nothing_is_relayed_to_nobody(void **state) {
     struct fixture *f = *state;
     join(f, ANN);
@@ -535,6 +589,25 @@ static void a_stamp_says_who_somebody_is_whatever_they_say(void **state) {
     frame_unref(got);
 }
 
+static void presence_leaves_with_the_update_that_is_due(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    type_in(f, "r", 0);
+    assert_told(f, "r");
+    f->now_ms += 1;
+    type_in(f, "r", 1);
+    show(f, ANN, 5, 1, "{}");
+    assert_told(f, "");
+    f->now_ms += CAPS_TICK_MS;
+    turn(f);
+    struct msg *update = next(f);
+    struct msg *presence = next(f);
+    assert_true(update && !update->fanout.presence);
+    assert_true(presence && presence->fanout.presence);
+    msg_free(update);
+    msg_free(presence);
+}
+
 static void malformed_presence_changes_nothing(void **state) {
     struct fixture *f = *state;
     join(f, ANN);
@@ -551,6 +624,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_lone_update_is_relayed_as_received_at_once_and_not_to_its_writer),
         T(a_burst_is_merged_into_one_update_for_everybody),
+        T(each_busy_room_ticks_an_interval_after_its_own_last_tick),
+        T(a_worker_short_of_time_ticks_less_often),
         T(what_changes_nothing_is_relayed_to_nobody),
         T(an_update_ahead_of_its_dependencies_waits_and_then_applies_by_itself),
         T(what_waited_reaches_also_the_one_who_set_it_free),
@@ -574,6 +649,7 @@ int main(void) {
         T(the_silent_are_removed_after_their_time),
         T(a_joiner_sees_the_others_and_not_itself),
         T(a_stamp_says_who_somebody_is_whatever_they_say),
+        T(presence_leaves_with_the_update_that_is_due),
         T(malformed_presence_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

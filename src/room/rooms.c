@@ -283,17 +283,16 @@ static bool receivers_behind(const struct rooms *rs, const struct room *r) {
 
 /* Ticks one room if its time has come; returns when it will be, or 0 when nothing is left to tell.
  */
-static uint64_t tick_if_due(struct rooms *rs, struct room *r, uint64_t now_ms, bool burst_due) {
+static uint64_t tick_if_due(struct rooms *rs, struct room *r, uint64_t now_ms) {
     uint64_t again = 0;
     if (r->in_tick) {
         uint64_t due = r->ticked_ms + rs->tick_ms;
-        if ((burst_due || now_ms >= due) && !receivers_behind(rs, r)) {
-            room_tick(r, now_ms);
+        if (now_ms < due) {
+            again = due;
+        } else if (receivers_behind(rs, r)) {
+            again = now_ms + rs->tick_ms;
         } else {
-            if (!rs->burst_ms) {
-                rs->burst_ms = now_ms;
-            }
-            again = rs->burst_ms + rs->tick_ms;
+            room_tick(r, now_ms);
         }
     }
     if (r->presence.changed) {
@@ -314,16 +313,12 @@ static uint64_t tick_if_due(struct rooms *rs, struct room *r, uint64_t now_ms, b
 }
 
 uint64_t rooms_turn(struct rooms *rs, uint64_t now_ms) {
-    bool burst_due = rs->burst_ms && now_ms >= rs->burst_ms + rs->tick_ms;
-    if (burst_due) {
-        rs->burst_ms = 0;
-    }
     uint64_t opening = look_at_opening(rs, now_ms);
     uint64_t next = look_at_returning(rs, now_ms);
     next = opening < next ? opening : next;
     LIST_FOR_EACH (node, &rs->dirty) {
         struct room *r = LIST_ITEM(node, struct room, dirty);
-        uint64_t again = tick_if_due(rs, r, now_ms, burst_due);
+        uint64_t again = tick_if_due(rs, r, now_ms);
         if (!again) {
             list_remove(&r->dirty);
         } else if (again < next) {
@@ -370,8 +365,8 @@ void rooms_sweep(struct rooms *rs, uint64_t now_ms) {
 }
 
 void rooms_set_load(struct rooms *rs, double busy) {
-    /* up to half busy the short interval; then longer in proportion, to the longest when all time
-     * is used: merging more per tick is what gives time back */
-    double stretch = busy < 0.5 ? 0 : (busy - 0.5) * 2;
+    /* up to a quarter busy the short interval; then longer in proportion, to the longest when all
+     * time is used: merging more per tick is what gives time back */
+    double stretch = busy < 0.25 ? 0 : (busy - 0.25) / 0.75;
     rs->tick_ms = CAPS_TICK_MS + (uint64_t)(stretch * (CAPS_TICK_SLOW_MS - CAPS_TICK_MS));
 }

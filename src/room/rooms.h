@@ -1,8 +1,9 @@
 /* rooms.h: one worker's share of the rooms: found by name, made on demand, ticked.
  *
  * Rooms are spread over the workers by hash; room_owner says which. A tick is immediate in a room
- * that was idle; in a burst all rooms of a worker tick together, a tick interval after the first of
- * them got something to tell. The interval stretches when the worker is short of time.
+ * that was idle, and otherwise comes an interval after the last, of each room by itself, so that a
+ * worker with many busy rooms sends all the time a little and not all at once. The interval
+ * stretches when the worker is short of time.
  *
  * Thread: the worker that owns them; room_owner is pure.
  */
@@ -36,8 +37,7 @@ struct rooms {
     struct rooms_options o;
     struct map by_name;
     struct list_node dirty; /* rooms with a document or presence change to tell */
-    uint64_t burst_ms;      /* when the first room of the current burst was put off; 0: none */
-    uint64_t tick_ms;       /* the interval in a burst */
+    uint64_t tick_ms;       /* the interval of a busy room */
     uint32_t channels;      /* numbers handed out */
     uint64_t swept_ms;
     struct list_node opening;   /* rooms that other nodes are asked about, see peers.h */
