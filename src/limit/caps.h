@@ -151,8 +151,8 @@
 /* A burst's tick: long enough to merge the keystrokes of a busy room, short against 150 ms of echo
  * that people notice. */
 #define CAPS_TICK_MS 12
-/* The tick of a worker that is short of time: each send costs the same however much it says, so this
- * sends a fifth as often; two of them in a row and the way are still under 150 ms. */
+/* The tick of a worker that is short of time: each send costs the same however much it says, so
+ * this sends a fifth as often; two of them in a row and the way are still under 150 ms. */
 #define CAPS_TICK_SLOW_MS 60
 /* Option. Presence messages per room and second: cursors look smooth at 20. */
 #define CAPS_PRESENCE_HZ 20
