@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/bring.h"
 #include "base/alloc.h"
 #include "cluster/bus.h"
+#include "control/control.h"
 #include "gateway/gateway.h"
 #include "http/history.h"
 #include "http/pages.h"
@@ -22,6 +24,8 @@ struct app {
     struct gateway *gateway;
     struct store *store;
     struct bus *bus; /* NULL: a node of its own */
+    struct control *control;
+    struct bring *bring;
     char metrics_host[256];
 };
 
@@ -103,6 +107,23 @@ static struct store *open_store(struct app *a, const struct conf *c, char *why, 
                               .changed = on_store_changed,
                               .ctx = a};
     return store_open(&o, why, why_bytes);
+}
+
+/* What the tools ask for. A server without it serves all the same. */
+static void open_control(struct app *a, const struct conf *c) {
+    char why[300] = "";
+    struct control_options o = {
+        .store = a->store, .data = c->data, .bring = bring_update, .ctx = a->bring};
+    if (!c->store && strcmp(c->data, "memory") != 0) {
+        a->control = control_open(&o, why, sizeof why);
+    }
+    if (why[0]) {
+        log_warn("STORE-CONTROL", log_text("detail", why));
+    }
+}
+
+static void on_brought(void *app, const struct msg *m) {
+    bring_answered(((struct app *)app)->bring, m);
 }
 
 /* Commits what is still queued. A disk that hangs does not hold the end up for ever: what it has
@@ -302,6 +323,8 @@ int app_run(const struct conf *c) {
     a->ops.on_answer = page_history_answer;
     a->ops.pages = &a->rpc;
     a->ops.on_reload = on_reload;
+    a->ops.on_brought = on_brought;
+    a->ops.brought = a;
     a->store = a->rpc.store = open_store(a, c, why, sizeof why);
     if (!a->store || !open_door(&a->rpc, c, why, sizeof why) || !open_bus(a, c, why, sizeof why)) {
         (void)fprintf(stderr, "collabd: %s\n", why);
@@ -314,14 +337,17 @@ int app_run(const struct conf *c) {
         goto out;
     }
     a->rpc.gateway = a->gateway;
+    a->bring = bring_new(a->gateway);
     gateway_start(a->gateway);
     if (a->bus) {
         bus_start(a->bus);
     }
+    open_control(a, c);
     announce(a, c);
     gateway_run(a->gateway);
     exit_code = EXIT_SUCCESS;
 out:
+    control_close(a->control);
     gateway_stop(a->gateway);
     if (a->store && !close_store(a->store, c)) { /* nobody posts to it any more, it still does */
         exit_code = EXIT_FAILURE;
@@ -330,6 +356,7 @@ out:
     close_door(&a->rpc); /* its thread posts to workers' mailboxes, so it ends before they do */
     gateway_free(a->gateway);
     bus_free(a->bus);
+    bring_free(a->bring);
     store_free(a->store);
     if (exit_code == EXIT_SUCCESS) {
         log_info("STOP", log_str("result", slice_str("ok")));

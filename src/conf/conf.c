@@ -238,3 +238,24 @@ out:
     conf_free(box ? &box->conf : NULL);
     return outcome;
 }
+
+bool conf_load_unserved(int argc, char **argv, char **envp, struct conf **ret, FILE *err_out) {
+    struct buf complaint;
+    struct buf notes;
+    buf_init(&complaint, 0);
+    buf_init(&notes, 0);
+    struct flags flags = {0};
+    struct conf_box *box = NEW(struct conf_box);
+    bool right =
+        read_flags(argc, argv, &flags, &complaint) && gather(box, &flags, envp, &complaint, &notes);
+    if (right) {
+        *ret = &box->conf;
+        box = NULL;
+    }
+    write_all(err_out, "collabd: ", &notes);
+    write_all(err_out, "collabd: ", &complaint);
+    buf_fini(&notes);
+    buf_fini(&complaint);
+    conf_free(box ? &box->conf : NULL);
+    return right;
+}

@@ -37,6 +37,10 @@ enum conf_outcome {
  * CONF_RUN. */
 NODISCARD enum conf_outcome conf_load(int argc, char **argv, char **envp, struct conf **ret,
                                       FILE *out, FILE *err_out);
+/* The same for a program that does not serve: no actions but --config, and no questions that only
+ * whoever serves has to answer. False when something is wrong; that was printed to `err_out`. */
+NODISCARD bool conf_load_unserved(int argc, char **argv, char **envp, struct conf **ret,
+                                  FILE *err_out);
 /* NULL is a no-op. */
 void conf_free(struct conf *);
 

@@ -59,6 +59,7 @@ void print_help(struct buf *b) {
     put_line(b, "collabd: a real-time collaboration server for Yjs editors.");
     put_line(b, "");
     put_line(b, "Usage: collabd --dev [--port N] [OPTION ...]");
+    put_line(b, "       collabd store --help         tools for what is stored");
     put_line(b, "");
     put_line(b,
              "Every option can also stand in the environment or in a file; a flag wins over the");
@@ -286,6 +287,7 @@ void print_man(struct buf *b) {
         "SIGTERM and SIGINT drain: no new connections, all others are closed with 1013, exit 0.");
     put_line(b, ".SH EXIT STATUS");
     put_line(b, "0 after an orderly end, 1 when the start failed, 2 when an option is wrong.");
+    put_line(b, ".SH SEE ALSO\n.BR collabd\\-store (8)");
 }
 
 /* docs/configuration.md */

@@ -54,6 +54,10 @@ struct gateway_ops {
     void (*on_message)(void *session, bool text, slice message);
     /* A message of a room to this session. Borrowed. */
     void (*on_mail)(void *session, struct msg *);
+    void *brought;
+    /* An update that was brought in has become part of its room, or not: a MSG_BROUGHT. Borrowed;
+     * on any worker. */
+    void (*on_brought)(void *brought, const struct msg *);
     /* Everything queued has left, after conn_push had said that it is too much. */
     void (*on_drained)(void *session);
     /* The server is going down: finish what is under way, then close. */

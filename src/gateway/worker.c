@@ -82,6 +82,8 @@ static void act(struct worker *w, struct msg *m) {
         drain(w);
     } else if (m->kind == MSG_STOP) {
         w->stopping = true;
+    } else if (m->kind == MSG_BROUGHT) {
+        w->parent->ops.on_brought(w->parent->ops.brought, m);
     } else {
         struct conn *c = map_find_u64(&w->conns, m->conn);
         if (c) { /* otherwise it has gone; its room hears of that by a leave of its own */

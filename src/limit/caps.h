@@ -293,6 +293,16 @@
  * and 64 of them take some milliseconds. */
 #define CAPS_BUS_RETURNS 64
 
+/* Tools. */
+
+/* One message between a tool and the server: a whole document with its journal. */
+#define CAPS_CONTROL_BYTES (512 * CAPS_MIB)
+/* A room's name or a directory's path in one. */
+#define CAPS_CONTROL_NAME_BYTES (4 * CAPS_KIB)
+/* Tools connected at the same time, and how long one may leave an answer unread. */
+#define CAPS_CONTROL_PEERS   8
+#define CAPS_CONTROL_SEND_MS 10000
+
 /* HTTP. */
 
 /* Request line: a room name percent-encoded (600) and a token (4 KiB) in the query. */

@@ -167,7 +167,7 @@ static void send_unstored(struct room *r, struct msg *m) {
 void lasting_answer(struct room *r, struct msg *m) {
     const struct rooms_store *s = store_of(r);
     bool early = m->after > r->lasting.stored;
-    if (m->kind != MSG_ANSWER && m->kind != MSG_SYNCED) {
+    if (m->kind != MSG_ANSWER && m->kind != MSG_SYNCED && m->kind != MSG_BROUGHT) {
         send(r, m); /* a join's must not be overtaken by what it is the beginning of */
     } else if (early && s->health(s->ctx) == STORE_FAILING) {
         send_unstored(r, m);

@@ -16,6 +16,8 @@ enum msg_kind msg_answer_kind(enum msg_kind kind) {
         return MSG_STATE_IS;
     case MSG_HISTORY:
         return MSG_HISTORY_IS;
+    case MSG_BRING:
+        return MSG_BROUGHT;
     default:
         return MSG_ANSWER;
     }

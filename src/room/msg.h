@@ -39,6 +39,7 @@ enum msg_kind {
     MSG_REPAIR,    /* a receiver was cut off and has drained: clocks[] it must be served from */
     MSG_STATE,     /* what the room is like, for an admin's page; no membership is needed */
     MSG_ROLE,      /* the member's rights have changed: join.role; no answer */
+    MSG_BRING,     /* payload: an update that the operator brings; no membership is needed */
     MSG_KICK,      /* payload: user; extra: reason or NULL; sanction */
     MSG_MUTE,      /* payload: user; sanction */
     MSG_HISTORY,   /* about versions: history; payload: a label or NULL */
@@ -60,7 +61,9 @@ enum msg_kind {
     MSG_FANOUT,     /* to all members on this worker but `except`; payload; presence or update */
     MSG_STATE_IS,   /* answer to state; payload: JSON text */
     MSG_HISTORY_IS, /* answer to history; history.job has it, unless there was an error */
-    MSG_CLOSED,     /* this connection is in the room no longer: err, detail */
+    MSG_BROUGHT, /* answer to bring; answer.applied: it was news. To nobody's connection: `seq` says
+                    whose it is */
+    MSG_CLOSED,  /* this connection is in the room no longer: err, detail */
 
     /* access thread -> connection's worker */
     MSG_CHECKED, /* a token or a role has been checked: err, detail, checked */

@@ -344,9 +344,11 @@ static struct frame *state_vector(struct room *r) {
 
 /* ---- messages ---- */
 
-/* A room comes to exist when somebody who may write joins it. */
+/* A room comes to exist when somebody who may write joins it, or when its operator says so. */
 static bool comes_to_exist(struct room *r, const struct msg *m, const char **ret_why) {
-    if (!r->parent->o.auto_create) {
+    if (m->kind == MSG_BRING) {
+        r->lasting.exists = true;
+    } else if (!r->parent->o.auto_create) {
         *ret_why = "no such room, and rooms are not created on demand here";
     } else if (m->kind != MSG_JOIN || m->join.role < ROLE_WRITE) {
         *ret_why = "no such room, and only a writer may create it";
@@ -427,6 +429,16 @@ static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
     m->answer.applied = !did.pending;
     m->after = lasting_now(r);
     room_answer(r, m, MSG_ANSWER, ERR_OK);
+}
+
+static void on_bring(struct room *r, struct msg *m) {
+    struct yata_applied did = {0};
+    enum err e = lasting_admits(r, m);
+    e = e ? e : apply(r, m, &did);
+    drop_payload(m);
+    m->answer.applied = did.changed || did.pending;
+    m->after = e == ERR_OK ? lasting_now(r) : 0;
+    room_answer(r, m, MSG_BROUGHT, e);
 }
 
 /* Where the client stands: what it says, or what its own state says. NULL: at nothing. */
@@ -628,12 +640,13 @@ static bool needs_membership(const struct msg *m) {
     if (kind == MSG_HISTORY) {
         return !m->history.who;
     }
-    return kind != MSG_JOIN && kind != MSG_LEAVE && kind != MSG_ROLE && kind != MSG_STATE;
+    return kind != MSG_JOIN && kind != MSG_LEAVE && kind != MSG_ROLE && kind != MSG_STATE &&
+           kind != MSG_BRING;
 }
 
 void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
     const char *detail = NULL;
-    bool asks = m->kind == MSG_JOIN || m->kind == MSG_STATE;
+    bool asks = m->kind == MSG_JOIN || m->kind == MSG_STATE || m->kind == MSG_BRING;
     if (asks && !r->lasting.exists && !comes_to_exist(r, m, &detail)) {
         room_refuse(r, m, ERR_NOT_FOUND, detail);
         return;
@@ -673,6 +686,9 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
         break;
     case MSG_ROLE:
         on_role(r, m, now_ms);
+        break;
+    case MSG_BRING:
+        on_bring(r, m);
         break;
     case MSG_KICK:
         room_kick(r, m, now_ms);

@@ -254,7 +254,8 @@ void rooms_handle(struct rooms *rs, struct msg *m, uint64_t now_ms) {
     struct room *r = map_find(&rs->by_name, frame_slice(m->room));
     const char *detail = "no such room";
     enum err err = ERR_NOT_FOUND;
-    if (!r && (m->kind == MSG_JOIN || m->kind == MSG_STATE)) {
+    bool opens = m->kind == MSG_JOIN || m->kind == MSG_STATE || m->kind == MSG_BRING;
+    if (!r && opens) {
         r = open_room(rs, m->room, now_ms, &detail, &err);
     }
     if (r) {

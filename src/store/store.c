@@ -159,6 +159,9 @@ void store_end_chore(struct store *st, struct store_job *job, enum err e, const 
 }
 
 void store_complain(const struct store_job *job, const struct fault *why) {
+    if (job->chore) { /* a tool reads, and tells somebody */
+        (void)snprintf(job->chore->why, sizeof job->chore->why, "%s", why->text);
+    }
     struct log_field room = log_str("roomId", frame_slice(job->room));
     struct log_field detail = log_text("detail", why->text);
     if (job->err == ERR_DAMAGED) {

@@ -147,7 +147,9 @@ struct store_job {
     size_t rows_bytes;
     size_t snapshot_bytes; /* its size, before or after folding */
 
-    struct store_chore *chore; /* borrowed; whoever asked keeps it until the job is done */
+    /* Of a chore; of others NULL, or where to say what is wrong. Borrowed: whoever asked keeps it
+     * until the job is done. */
+    struct store_chore *chore;
 
     /* NULL: the store's own. Takes the job, on one of the store's threads. */
     void (*done)(void *ctx, struct store_job *);

@@ -2,9 +2,6 @@
  * was not its writers bring back, all copies come to agree, and versions never go back.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { CollabClient, b64 } from "../support/client.ts";
 import type { Random } from "../support/random.ts";
 import { Replica } from "../support/replica.ts";
@@ -17,12 +14,6 @@ const ROUNDS = Number(process.env.COLLAB_CRASH_ROUNDS ?? (pace.slowness > 1 ? 40
 const LANES = 4;
 const ROOM = "ws:e2e/crash";
 const BLOB = "x".repeat(8000); /* so that journals grow long enough to be folded now and then */
-
-function directory(t: Context): string {
-    const path = mkdtempSync(join(tmpdir(), "collabd-"));
-    t.defer(() => rmSync(path, { recursive: true, force: true }));
-    return path;
-}
 
 const said = (replica: Replica) => replica.doc.getMap<number>("said");
 
@@ -95,7 +86,7 @@ class Lane {
     constructor(t: Context, rng: Random) {
         this.t = t;
         this.rng = rng;
-        this.data = directory(t);
+        this.data = t.directory();
         this.typists = ["ann", "bob", "eve"].map((name) => new Typist(t, name, this.acknowledged));
     }
 
@@ -175,7 +166,7 @@ test(
 );
 
 test("a second SIGTERM ends at once, and nothing acknowledged is lost", async (t) => {
-    const flags = ["--workers", "2", "--data", directory(t)];
+    const flags = ["--workers", "2", "--data", t.directory()];
     const acknowledged = new Set<string>();
     const ann = new Typist(t, "ann", acknowledged);
     const server = await t.start(flags);
@@ -197,7 +188,7 @@ test("a second SIGTERM ends at once, and nothing acknowledged is lost", async (t
 }, { tsan: true });
 
 test("SIGTERM acknowledges what is under way, then closes with 1013", async (t) => {
-    const flags = ["--workers", "2", "--data", directory(t)];
+    const flags = ["--workers", "2", "--data", t.directory()];
     const server = await t.start(flags);
     const client = await t.connect(server);
     const ann = t.replica();
@@ -217,14 +208,14 @@ test("SIGTERM acknowledges what is under way, then closes with 1013", async (t) 
 }, { tsan: true });
 
 test("a second server on the same directory does not start, and says who has it", async (t) => {
-    const flags = ["--data", directory(t)];
+    const flags = ["--data", t.directory()];
     const first = await t.start(flags);
     await assert.rejects(Server.start(t.settings.program, flags), new RegExp(`in use by another collabd \\(process ${first.pid}\\)`));
     assert.equal((await fetch(first.http("/readyz"))).status, 200);
 });
 
 test("rooms come back from the disk as they were, also those that left memory", async (t) => {
-    const server = await t.start(["--workers", "2", "--room-ttl", "0", "--data", directory(t)]);
+    const server = await t.start(["--workers", "2", "--room-ttl", "0", "--data", t.directory()]);
     const ann = t.replica();
     const client = await t.connect(server);
     const room = await client.join(ROOM, ann);

@@ -1,6 +1,9 @@
 /* suite.ts: what a test is here: a sentence that is a promise, and a function that proves it. The
  * runner (e2e/run.ts) gives each test a context with a server, a seed and the duty to clean up.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { CollabClient, type ConnectOptions } from "./client.ts";
 import { Random } from "./random.ts";
 import { Replica, type ReplicaOptions } from "./replica.ts";
@@ -113,6 +116,13 @@ export class Context {
     /** A room name that no other test uses. */
     room(label = "room"): string {
         return `ws:e2e/${label}-${++rooms}`;
+    }
+
+    /** A directory of this test's own, which goes with it. */
+    directory(): string {
+        const path = mkdtempSync(join(tmpdir(), "collabd-"));
+        this.defer(() => rmSync(path, { recursive: true, force: true }));
+        return path;
     }
 
     /** An address of this machine that nobody else comes from. */

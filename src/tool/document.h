@@ -1,0 +1,22 @@
+/* document.h: what is stored of a room as a document of libyata.
+ *
+ * Inside tool/ only. Thread: the caller's.
+ */
+#ifndef TOOL_DOCUMENT_H
+#define TOOL_DOCUMENT_H
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "tool/link.h"
+#include "yata.h"
+
+/* An empty one, strict as the server's, and without limits: what was taken once is read again.
+ * Never NULL. */
+struct yata_doc *document_new(void);
+/* Applies an update; an empty slice is none. ERR_DAMAGED with a sentence in `why`. */
+enum err document_apply(struct yata_doc *, enum yata_format, slice update, char *why,
+                        size_t why_bytes);
+/* All that is stored of a room; yata_doc_free what comes back. NULL with a sentence in `why`. */
+struct yata_doc *document_of(const struct stored_room *, char *why, size_t why_bytes);
+
+#endif
