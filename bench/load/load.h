@@ -237,6 +237,7 @@ struct load {
     /* over the time that counts */
     uint64_t counts_before[COUNT_COUNT], counts_measured[COUNT_COUNT];
     double measured_s;
+    uint64_t from_wall_ms, to_wall_ms;
     double own_cpu_s;
     bool watched; /* the server's process could be looked at */
     struct process server_before, server_after;

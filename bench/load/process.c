@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -18,28 +19,33 @@ static bool read_line(uint64_t pid, const char *name, char *to, size_t n) {
     return ok;
 }
 
+/* The number that stands after so many words. */
+static uint64_t number_after(const char *line, unsigned words) {
+    for (; words && *line; words--) {
+        line += strcspn(line, " ");
+        line += *line == ' ';
+    }
+    return strtoull(line, NULL, 10);
+}
+
 bool process_look(uint64_t pid, struct process *ret) {
     char line[1024];
-    unsigned long long user = 0;
-    unsigned long long system = 0;
-    unsigned long long resident = 0;
-    unsigned long long shared = 0;
     if (!read_line(pid, "stat", line, sizeof line)) {
         return false;
     }
     const char *behind = strrchr(line, ')'); /* the name may hold anything */
-    if (!behind || sscanf(behind + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
-                          &user, &system) != 2) {
+    if (!behind) {
         return false;
     }
-    if (!read_line(pid, "statm", line, sizeof line) ||
-        sscanf(line, "%*u %llu %llu", &resident, &shared) != 2) {
+    uint64_t ticks = number_after(behind, 12) + number_after(behind, 13); /* user, system */
+    ret->cpu_s = (double)ticks / (double)sysconf(_SC_CLK_TCK);
+    if (!read_line(pid, "statm", line, sizeof line)) {
         return false;
     }
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    ret->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    uint64_t resident = number_after(line, 1);
     ret->resident_bytes = resident * page;
-    ret->private_bytes = (resident - shared) * page;
+    ret->private_bytes = (resident - number_after(line, 2)) * page;
     return true;
 }
 

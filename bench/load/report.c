@@ -96,8 +96,9 @@ static void put_sockets(struct buf *b, const struct load *l) {
     buf_printf(b, "\"connections\":%llu,\"bytesIn\":%llu,\"bytesOut\":%llu,",
                (unsigned long long)l->net.opened, (unsigned long long)l->net.bytes_in,
                (unsigned long long)l->net.bytes_out);
-    buf_printf(b, "\"measured\":{\"seconds\":%.2f,\"framesIn\":%llu,\"bytesIn\":%llu},",
-               l->measured_s,
+    buf_printf(b, "\"measured\":{\"fromMs\":%llu,\"toMs\":%llu,",
+               (unsigned long long)l->from_wall_ms, (unsigned long long)l->to_wall_ms);
+    buf_printf(b, "\"seconds\":%.2f,\"framesIn\":%llu,\"bytesIn\":%llu},", l->measured_s,
                (unsigned long long)(l->net_after.frames_in - l->net_before.frames_in),
                (unsigned long long)(l->net_after.bytes_in - l->net_before.bytes_in));
 }

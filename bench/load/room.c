@@ -99,7 +99,6 @@ static void hear_ranges(struct user *u, const struct told *t, uint64_t now_ns) {
 void room_hear_update(struct user *u, const struct heard *h, uint64_t now_ns) {
     bool is_new;
     struct told *t = lookup(u->room, false, h, &is_new);
-    u->load->counts[COUNT_UPDATE_FRAMES]++;
     if (t->malformed) {
         load_fault(u->load, FAULT_MALFORMED, u, "an update", (slice){0});
         return;
@@ -119,7 +118,6 @@ void room_hear_presence(struct user *u, const struct heard *h, uint64_t now_ns) 
     bool is_new;
     struct load *l = u->load;
     const struct told *t = lookup(u->room, true, h, &is_new);
-    l->counts[COUNT_PRESENCE_FRAMES]++;
     if (t->malformed) {
         load_fault(l, FAULT_MALFORMED, u, "presence", (slice){0});
         return;

@@ -241,6 +241,7 @@ static void look(const struct load *l, struct process *ret) {
 
 static void begin_measure(struct load *l) {
     memcpy(l->counts_before, l->counts, sizeof l->counts);
+    l->from_wall_ms = clock_wall_ms();
     memset(&l->lag, 0, sizeof l->lag);
     look(l, &l->server_before);
     l->watched = l->server_before.cpu_s > 0;
@@ -250,6 +251,7 @@ static void begin_measure(struct load *l) {
 }
 
 static void end_measure(struct load *l) {
+    l->to_wall_ms = clock_wall_ms();
     for (size_t i = 0; i < COUNT_COUNT; i++) {
         l->counts_measured[i] = l->counts[i] - l->counts_before[i];
     }

@@ -30,7 +30,7 @@ void token_mint(const char *secret, const char *user, char to[TOKEN_MAX]) {
     unsigned mac_bytes = 0;
     int n = snprintf(claims, sizeof claims,
                      "{\"sub\":\"%s\",\"name\":\"%s\",\"exp\":%llu,\"rooms\":{\"*\":\"write\"}}",
-                     user, user, (unsigned long long)(clock_wall_ms() / 1000 + 3600));
+                     user, user, (unsigned long long)clock_wall_ms() / 1000 + 3600);
     must(n > 0 && (size_t)n < sizeof claims);
     size_t end = put(to, 0, slice_str("{\"alg\":\"HS256\",\"typ\":\"JWT\"}"));
     to[end++] = '.';

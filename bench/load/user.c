@@ -17,10 +17,11 @@ enum {
     RATE_LIMIT = 429,
 };
 
-#define SECOND_NS UINT64_C(1000000000)
-#define RESEND_NS (2 * SECOND_NS) /* PROTOCOL 3: backoff to 2 s */
-#define RETRY_MS  1000            /* when a refusal does not say how long */
-#define NOT_SENT  UINT64_MAX
+#define SECOND_NS   UINT64_C(1000000000)
+#define ENTRY_BYTES (3 * (size_t)VARUINT_MAX_BYTES) /* beside the state */
+#define RESEND_NS   (2 * SECOND_NS)                 /* PROTOCOL 3: backoff to 2 s */
+#define RETRY_MS    1000                            /* when a refusal does not say how long */
+#define NOT_SENT    UINT64_MAX
 
 static struct dice *dice(const struct user *u) {
     return &u->load->dice;
@@ -128,7 +129,7 @@ static void transmit(struct user *u, struct message *m, uint64_t now_ns) {
     m->again_ns = now_ns + RESEND_NS + dice_below(dice(u), RESEND_NS / 4);
     if (m->kind == MESSAGE_PRESENCE) {
         text = u->dialect->awareness(&u->speaker, m->seq, payload, b);
-    } else if (m->kind == MESSAGE_SYNC) {
+    } else if (m->kind == MESSAGE_SYNC && u->dialect->sync) {
         text = u->dialect->sync(&u->speaker, m->seq, payload, state_vector(u, &vector), b);
     } else {
         text = u->dialect->update(&u->speaker, m->seq, payload, b);
@@ -196,7 +197,7 @@ static struct frame *presence_of(const struct user *u) {
         const struct frame *s = u->room->states[i];
         bool known = s && i != u->member && u->state_clocks[i] == u->room->state_clocks[i];
         if (known && bytes + s->n < PRESENCE_BYTES_MOST) {
-            bytes += s->n + VARUINT_MAX_BYTES * 3;
+            bytes += s->n + ENTRY_BYTES;
             list[n++] = (struct yata_presence){.client = u->room->first_client + i,
                                                .clock = u->state_clocks[i],
                                                .state = s->bytes,
@@ -427,6 +428,7 @@ static void on_event(struct user *u, const struct heard *h, uint64_t now_ns) {
         return;
     }
     check_stream(u, h);
+    u->load->counts[update ? COUNT_UPDATE_FRAMES : COUNT_PRESENCE_FRAMES]++;
     if (u->witness) {
         if (update) {
             struct told t = {0};
