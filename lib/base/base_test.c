@@ -12,6 +12,7 @@
 #include "base/frame.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/trace.h"
 #include "base/utf8.h"
 #include "base/varuint.h"
 
@@ -213,6 +214,44 @@ static void a_frame_lives_until_its_last_holder_lets_go(void **state) {
     assert_null(frame_unref(NULL));
 }
 
+static void a_traceparent_is_read_as_the_standard_says(void **state) {
+    (void)state;
+    static const char good[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    struct trace t;
+    assert_true(trace_parse(slice_str(good), &t));
+    assert_true(t.high == 0x4bf92f3577b34da6 && t.low == 0xa3ce929d0e0e4736);
+    assert_true(t.span == 0x00f067aa0ba902b7 && t.sampled && trace_is_set(&t));
+    char text[TRACE_PARENT_CHARS + 1];
+    trace_write(&t, text);
+    assert_string_equal(text, good);
+    trace_write_id(&t, text);
+    assert_string_equal(text, "4bf92f3577b34da6a3ce929d0e0e4736");
+    trace_write_span(t.span, text);
+    assert_string_equal(text, "00f067aa0ba902b7");
+    /* A later version may have more behind the flags, of which only the first bit is known. */
+    assert_true(
+        trace_parse(slice_str("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe-more"), &t));
+    assert_false(t.sampled);
+    static const char *const bad[] = {
+        "",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01x",
+        "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01x",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4bF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7-01",
+        "0g-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7- 1",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(trace_parse(slice_str(bad[i]), &t));
+        assert_false(trace_is_set(&t) || t.span || t.sampled);
+    }
+}
+
 static void every_error_has_its_rows(void **state) {
     (void)state;
     assert_int_equal(err_rpc_code(ERR_PARAMS), -32602);
@@ -234,6 +273,7 @@ int main(void) {
         cmocka_unit_test(an_arena_gives_aligned_memory_and_forgets_it),
         cmocka_unit_test(a_list_keeps_order_and_survives_removal_while_walked),
         cmocka_unit_test(a_frame_lives_until_its_last_holder_lets_go),
+        cmocka_unit_test(a_traceparent_is_read_as_the_standard_says),
         cmocka_unit_test(every_error_has_its_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,7 +73,7 @@ struct reply {
     size_t size_bytes;
     uint64_t retry_after_ms; /* ERR_RATE */
     const char *bucket;
-    uint64_t trace_id; /* ERR_INTERNAL */
+    struct trace trace; /* told in acknowledgements and errors, if set */
 
     slice room_id; /* subscribe, room.info */
     slice sid;

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "base/trace.h"
 
 enum op {
     OP_NONE, /* nothing to do but to answer with `err` */
@@ -93,6 +94,7 @@ struct intent {
     uint64_t before;
     slice label;
     slice protocol_version;
+    struct trace trace; /* of params._meta.traceparent; any method may have it */
 };
 
 /* Receives intents while a message is decoded. `batch` (may be NULL) is called with the number of

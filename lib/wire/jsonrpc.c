@@ -289,10 +289,20 @@ static json_t *param(const json_t *params, const char *name) {
     return json_is_null(v) ? NULL : v;
 }
 
+/* Metadata of MCP: whose trace this is a part of. What cannot be understood is ignored, as the
+ * standard of traces says. */
+static void read_meta(struct request *r, const json_t *params) {
+    const json_t *parent = json_object_get(json_object_get(params, "_meta"), "traceparent");
+    if (json_is_string(parent)) {
+        (void)trace_parse(string_slice(parent), &r->in.trace);
+    }
+}
+
 static bool read_params(struct request *r, const struct method *m, const json_t *params) {
     if (json_is_array(params)) {
         return fail(r, ERR_PARAMS, "params must be an object: positions have no meaning here");
     }
+    read_meta(r, params);
     for (enum intent_field f = 0; f < FIELD_COUNT; f++) {
         if (((m->required | m->allowed) >> f & 1) == 0) {
             continue;

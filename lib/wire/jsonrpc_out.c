@@ -1,6 +1,4 @@
 /* Replies and events as JSON-RPC 2.0 (PROTOCOL 3), written, not built: what is constant is text. */
-#include <inttypes.h>
-
 #include "wire/codecs.h"
 #include "wire/json_out.h"
 
@@ -40,9 +38,14 @@ static void put_connection(struct buf *b, uint64_t id) {
     buf_put_u8(b, '"');
 }
 
-static void put_trace(struct buf *b, uint64_t id) {
-    if (id) {
-        buf_printf(b, ",\"traceId\":\"%016" PRIx64 "\"", id);
+static void put_trace(struct buf *b, const struct trace *t) {
+    if (trace_is_set(t)) {
+        char id[TRACE_ID_CHARS + 1];
+        trace_write_id(t, id);
+        put_key(b, "traceId");
+        buf_put_u8(b, '"');
+        buf_put_str(b, id);
+        buf_put_u8(b, '"');
     }
 }
 
@@ -96,7 +99,7 @@ static void put_applied(const struct reply *r, struct buf *b) {
     if (r->op == OP_SYNC || r->state_vector.n) {
         put_blob(b, "stateVectorB64", r->state_vector);
     }
-    put_trace(b, r->trace_id);
+    put_trace(b, &r->trace);
     buf_put_u8(b, '}');
 }
 
@@ -219,7 +222,7 @@ void jsonrpc_put_error_data(const struct reply *r, struct buf *b) {
             put_text(b, "bucket", slice_str(r->bucket));
         }
     }
-    put_trace(b, r->trace_id);
+    put_trace(b, &r->trace);
 }
 
 static void put_error(const struct reply *r, struct buf *b) {

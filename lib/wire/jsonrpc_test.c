@@ -503,10 +503,10 @@ static void answers_have_the_fields_of_their_method(void **state) {
                        .id = id,
                        .version = 5,
                        .state_vector = slice_of("\x01\x02", 2),
-                       .trace_id = 0xabc};
+                       .trace = {.high = 0xabc, .low = 1}};
     assert_reply(DIALECT_JSONRPC, &r,
                  ANSWER("{\"applied\":false,\"version\":5,\"stateVectorB64\":\"AQI=\","
-                        "\"traceId\":\"0000000000000abc\"}"));
+                        "\"traceId\":\"0000000000000abc0000000000000001\"}"));
     r = (struct reply){.op = OP_HEARTBEAT, .id = id, .ts = 1700000000123, .server_ts = 5};
     assert_reply(DIALECT_JSONRPC, &r, ANSWER("{\"ts\":1700000000123,\"serverTs\":5}"));
     r = (struct reply){.op = OP_ROOM_INFO,
@@ -579,10 +579,11 @@ static void errors_carry_what_their_code_promises(void **state) {
     assert_reply(DIALECT_JSONRPC, &r,
                  "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":429,\"message\":\"RATE_LIMIT\","
                  "\"data\":{\"detail\":\"d\",\"retryAfterMs\":250,\"bucket\":\"user\"}}}");
-    r = (struct reply){.id = slice_str("1"), .err = ERR_INTERNAL, .trace_id = 255};
-    assert_reply(DIALECT_JSONRPC, &r,
-                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":500,\"message\":\"INTERNAL\","
-                 "\"data\":{\"detail\":\"INTERNAL\",\"traceId\":\"00000000000000ff\"}}}");
+    r = (struct reply){.id = slice_str("1"), .err = ERR_INTERNAL, .trace = {.low = 255}};
+    assert_reply(
+        DIALECT_JSONRPC, &r,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":500,\"message\":\"INTERNAL\","
+        "\"data\":{\"detail\":\"INTERNAL\",\"traceId\":\"000000000000000000000000000000ff\"}}}");
 }
 
 /* Whatever stands in them, answers are JSON. */

@@ -14,6 +14,7 @@
 #include "http/pages.h"
 #include "limit/caps.h"
 #include "observe/log.h"
+#include "observe/span.h"
 #include "observe/metrics.h"
 #include "rpc/rpc.h"
 #include "store/store.h"
@@ -325,6 +326,11 @@ int app_run(const struct conf *c) {
     a->ops.on_reload = on_reload;
     a->ops.on_brought = on_brought;
     a->ops.brought = a;
+    const struct span_options spans = {.url = c->otlp_url, .sample = c->trace_sample};
+    if (span_open(&spans, why, sizeof why) != ERR_OK) {
+        (void)fprintf(stderr, "collabd: %s\n", why);
+        goto out;
+    }
     a->store = a->rpc.store = open_store(a, c, why, sizeof why);
     if (!a->store || !open_door(&a->rpc, c, why, sizeof why) || !open_bus(a, c, why, sizeof why)) {
         (void)fprintf(stderr, "collabd: %s\n", why);
@@ -358,6 +364,7 @@ out:
     bus_free(a->bus);
     bring_free(a->bring);
     store_free(a->store);
+    span_close();
     if (exit_code == EXIT_SUCCESS) {
         log_info("STOP", log_str("result", slice_str("ok")));
     }

@@ -343,6 +343,19 @@
 /* Event ids under that limit: about 20 are in use. */
 #define CAPS_LOG_EVENTS 64
 
+/* Traces. */
+
+/* Ended spans that wait to be sent, 0.3 KiB each: a second of some thousand traced updates. */
+#define CAPS_SPANS_QUEUED 4096
+/* In one request, 0.5 KiB each. */
+#define CAPS_SPANS_POSTED 512
+/* How often they are sent. */
+#define CAPS_SPANS_EVERY_MS 1000
+/* A collector stands nearby; one that takes longer does not hold up the end of the server. */
+#define CAPS_SPAN_POST_MS 2000
+/* Option. One in so many updates and syncs that come without a trace: at 5,000 a second some 50. */
+#define CAPS_TRACE_SAMPLE 100
+
 /* Options. */
 
 /* One value: a long list of origins, or a PEM-sized secret. */

@@ -12,12 +12,16 @@
 
 #include <stdint.h>
 
+#include "base/frame.h"
+#include "base/trace.h"
 #include "observe/metrics.h"
 
 struct echo;
 
-/* METRIC_ECHO or METRIC_AWARENESS_DELAY, from `received_ns` on, over so many workers. */
-struct echo *echo_new(enum metric, uint64_t received_ns, unsigned workers);
+/* METRIC_ECHO or METRIC_AWARENESS_DELAY, from `received_ns` on, over so many workers. With a trace
+ * that is told of, it is a span of that, too, named by the room; else both may be NULL. */
+struct echo *echo_new(enum metric, uint64_t received_ns, unsigned workers, const struct trace *,
+                      struct frame *room);
 /* One of the workers has written. NULL is a no-op. */
 void echo_written(struct echo *, uint64_t now_ns);
 

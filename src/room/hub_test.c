@@ -211,7 +211,7 @@ static void an_echo_is_measured_when_the_last_worker_has_written(void **state) {
     hub_attach(&here, &a.sub, 4);
     hub_attach(&there, &b.sub, 4);
     const unsigned long before = measured();
-    struct echo *echo = echo_new(METRIC_ECHO, clock_mono_ns(), 3);
+    struct echo *echo = echo_new(METRIC_ECHO, clock_mono_ns(), 3, NULL, NULL);
     struct hub *const hubs[] = {&here, &there, &empty};
     for (int i = 0; i < 3; i++) {
         struct msg *m = update(5, 0);

@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "limit/caps.h"
+#include "base/clock.h"
 #include "observe/log.h"
+#include "observe/span.h"
 #include "room/internal.h"
 #include "room/rooms.h"
 #include "yata.h"
@@ -121,13 +123,15 @@ enum err lasting_admits(const struct room *r, struct msg *m) {
     return ERR_OK;
 }
 
-void lasting_append(struct room *r, struct frame *update, struct frame *author) {
+void lasting_append(struct room *r, struct frame *update, struct frame *author,
+                    const struct trace *trace) {
     struct store_job *job = job_for(r, STORE_APPEND);
     job->number = ++r->lasting.appended;
     job->row.version = r->version;
     job->row.update = frame_ref(update);
     job->row.author = author ? frame_ref(author) : NULL;
     r->lasting.edited = true;
+    job->trace = trace ? *trace : (struct trace){0};
     r->lasting.rows++;
     r->lasting.rows_bytes += update->n;
     post(r, job);
@@ -141,7 +145,7 @@ void lasting_take(struct room *r, struct frame *update) {
         log_limited(LOG_WARN, "STORE-SKIPPED", log_str("roomId", frame_slice(r->name)));
         return; /* it lasts at its own node, who will be asked for it */
     }
-    lasting_append(r, update, NULL);
+    lasting_append(r, update, NULL, NULL);
 }
 
 uint64_t lasting_now(const struct room *r) {
@@ -262,12 +266,25 @@ static void read_again(struct room *r, const struct store_job *job) {
     r->version = job->version > r->version ? job->version : r->version;
 }
 
+static void tell_commit(const struct room *r, const struct store_job *job) {
+    if (span_wanted(&job->trace)) {
+        span_end(&(struct span){.trace = job->trace,
+                                .id = span_id(),
+                                .name = "commit",
+                                .start_ns = job->queued_ns,
+                                .end_ns = clock_mono_ns(),
+                                .room = frame_slice(r->name),
+                                .err = job->err});
+    }
+}
+
 void lasting_stored(struct room *r, const struct store_job *job) {
     if (job->op == STORE_LOAD) {
         read_again(r, job);
     } else if (job->op == STORE_FOLD) {
         folded(r, job);
     } else {
+        tell_commit(r, job);
         r->lasting.stored = job->number;
         release(r);
         fold_if_heavy(r);

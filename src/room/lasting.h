@@ -57,8 +57,10 @@ enum err lasting_loaded(struct room *, const struct store_job *);
 
 /* May an update be taken now? `detail` of the message says why not. */
 enum err lasting_admits(const struct room *, struct msg *);
-/* The update is to last. `author`: the user to be noted for its client ids, or NULL. */
-void lasting_append(struct room *, struct frame *update, struct frame *author);
+/* The update is to last. `author`: the user to be noted for its client ids, or NULL; `trace`: what
+ * it is a part of, or NULL. */
+void lasting_append(struct room *, struct frame *update, struct frame *author,
+                    const struct trace *);
 /* An update of another node: it is to last here, too, when this node has a store of its own. */
 void lasting_take(struct room *, struct frame *update);
 /* A number for msg.after: everything that the room has taken so far. */

@@ -15,6 +15,7 @@
 #include "base/frame.h"
 #include "base/list.h"
 #include "cluster/mail.h"
+#include "base/trace.h"
 #include "store/store.h"
 #include "wire/event.h"
 #include "yata.h"
@@ -94,6 +95,7 @@ struct msg {
     uint32_t req;  /* the connection's own number for the request; comes back in the answer */
     uint64_t seq;  /* requests: the client's own number, 0 if it has none */
     uint64_t received_ns;  /* requests: when it came from the client; 0: not known */
+    struct trace trace;    /* what it is a part of, if it is traced; what comes of it has it, too */
     enum role needs;       /* requests: what the sender must be allowed in the room */
     struct frame *room;    /* the room's name */
     struct frame *payload; /* Yjs bytes, see the kinds */

@@ -10,6 +10,7 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "observe/span.h"
 #include "room/echo.h"
 #include "room/internal.h"
 #include "room/rooms.h"
@@ -107,9 +108,11 @@ static struct echo *echo_of(const struct room *r, conn_id except, bool presence)
         workers += r->on_worker[w] > 0;
     }
     bool anybody = r->members.used > (except ? 1 : 0);
-    return anybody && received_ns
-               ? echo_new(presence ? METRIC_AWARENESS_DELAY : METRIC_ECHO, received_ns, workers)
-               : NULL;
+    if (!anybody || !received_ns) {
+        return NULL;
+    }
+    return presence ? echo_new(METRIC_AWARENESS_DELAY, received_ns, workers, NULL, NULL)
+                    : echo_new(METRIC_ECHO, received_ns, workers, &r->trace, r->name);
 }
 
 static void fan_out(struct room *r, struct frame *payload, conn_id except, bool presence) {
@@ -125,6 +128,7 @@ static void fan_out(struct room *r, struct frame *payload, conn_id except, bool 
         m->fanout.version = r->version;
         m->fanout.presence = presence;
         m->fanout.echo = echo;
+        m->trace = presence ? (struct trace){0} : r->trace;
         room_post(r, w, m);
     }
 }
@@ -140,6 +144,7 @@ static void reset_tick(struct room *r) {
     r->writer = 0;
     r->many_writers = false;
     r->received_ns = 0;
+    r->trace = (struct trace){0};
 }
 
 /* The bytes that tell what the tick changed; NULL when nothing did. */
@@ -259,13 +264,30 @@ static struct frame *author(struct member *who, const struct frame *update) {
     return frame_copy(member_user(who->who));
 }
 
+static void tell_apply(const struct room *r, const struct msg *m, uint64_t start_ns,
+                       uint64_t end_ns, enum err err) {
+    if (span_wanted(&m->trace)) {
+        span_end(&(struct span){.trace = m->trace,
+                                .id = span_id(),
+                                .name = "apply",
+                                .start_ns = start_ns,
+                                .end_ns = end_ns,
+                                .room = frame_slice(r->name),
+                                .connection = m->conn,
+                                .seq = m->seq,
+                                .err = err});
+    }
+}
+
 /* Applies the payload within the tick. On refusal `detail` of the message says why. */
 static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
     uint64_t start = clock_mono_ns();
     struct yata_error why = {0};
     begin(r);
     enum yata_status s = yata_apply(r->doc, m->payload->bytes, m->payload->n, ret, &why);
-    metric_observe(METRIC_APPLY_DURATION, (double)(clock_mono_ns() - start) / 1e6);
+    uint64_t end = clock_mono_ns();
+    metric_observe(METRIC_APPLY_DURATION, (double)(end - start) / 1e6);
+    tell_apply(r, m, start, end, refusal(s));
     if (s != YATA_OK) {
         (void)snprintf(m->detail, sizeof m->detail, "update, byte %zu: %s", why.at, why.what);
         return refusal(s);
@@ -273,11 +295,12 @@ static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
     if (ret->changed) {
         r->version++;
         r->received_ns = r->received_ns ? r->received_ns : m->received_ns;
+        r->trace = r->trace.sampled || !trace_is_set(&m->trace) ? r->trace : m->trace;
         count_writer(r, m->conn, m->payload, ret);
     }
     if (ret->changed || ret->pending) {
         struct frame *user = author(map_find_u64(&r->members, m->conn), m->payload);
-        lasting_append(r, m->payload, user);
+        lasting_append(r, m->payload, user, &m->trace);
         frame_unref(user);
         keep_local(r, m->payload);
         r->told_apart |= ret->pending;

@@ -48,6 +48,7 @@ struct room {
     size_t local_cap;
     bool told_apart;      /* what other nodes are told is not what members are: merge `local` */
     uint64_t received_ns; /* when the first of them came from its client */
+    struct trace trace;   /* of the first of them that is told of */
     uint64_t presence_received_ns; /* the same of presence that is still to be told */
     uint64_t ticked_ms;            /* when updates were last told */
     uint64_t presence_ms;          /* when presence was last told */

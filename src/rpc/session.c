@@ -9,6 +9,7 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "observe/span.h"
 #include "room/rooms.h"
 #include "rpc/opening.h"
 #include "store/store.h"
@@ -24,6 +25,7 @@ struct session {
     struct rpc *rpc;
     struct conn *conn;
     struct opening opening; /* what it asked for */
+    struct trace trace;     /* of its upgrade */
     const struct dialect *in;
     enum dialect_id out; /* for events; answers follow their request */
     bool mux;            /* has used the long form, or more than one room */
@@ -271,6 +273,22 @@ static const char *op_name(enum op op) {
     return op == OP_NONE ? "?" : names[op];
 }
 
+static void tell_span(const struct session *s, const struct request *q, const struct reply *r,
+                      uint64_t took_ns) {
+    if (q->span) {
+        span_end(&(struct span){.trace = q->trace,
+                                .id = q->span,
+                                .name = op_name(q->op),
+                                .serves = true,
+                                .start_ns = q->start_ns,
+                                .end_ns = q->start_ns + took_ns,
+                                .room = frame_slice(q->room),
+                                .connection = conn_get_id(s->conn),
+                                .seq = q->seq,
+                                .err = r->err});
+    }
+}
+
 static void observe_answer(const struct request *q, const struct reply *r, uint64_t took_ns) {
     if (r->err == ERR_OK && (q->op == OP_UPDATE || q->op == OP_SYNC)) {
         metric_observe(METRIC_ACK, (double)took_ns / 1e6);
@@ -314,6 +332,10 @@ void session_answer(struct session *s, uint32_t req, struct reply *r) {
     r->binary = q->binary;
     r->mux = q->mux;
     r->seq = q->seq;
+    if (r->err == ERR_INTERNAL && !trace_is_set(&q->trace)) {
+        q->trace = span_new_trace(); /* so that it can be found in the log */
+    }
+    r->trace = q->trace;
     if (q->mux) {
         r->channel = q->channel;
     }
@@ -323,6 +345,7 @@ void session_answer(struct session *s, uint32_t req, struct reply *r) {
     uint64_t took_ns = clock_mono_ns() - q->start_ns;
     log_answer(s, q, r, took_ns);
     observe_answer(q, r, took_ns);
+    tell_span(s, q, r, took_ns);
     send_reply(s, r, q->batched);
     if (q->batched) {
         s->batch_open--;
@@ -352,6 +375,14 @@ static uint32_t free_request(struct session *s) {
     return at;
 }
 
+/* Its spans are told when its client wants that, or when it is one of the sample. */
+static void begin_span(struct request *q) {
+    if (q->op == OP_UPDATE || q->op == OP_SYNC) {
+        span_sample(&q->trace);
+    }
+    q->span = span_wanted(&q->trace) ? span_id() : 0;
+}
+
 uint32_t session_request(struct session *s, const struct intent *in) {
     uint32_t req = free_request(s);
     s->requests[req] = (struct request){
@@ -367,7 +398,9 @@ uint32_t session_request(struct session *s, const struct intent *in) {
         .room = in->room_id.n ? frame_copy(in->room_id) : NULL,
         .subject = in->user_id.n ? frame_copy(in->user_id) : NULL,
         .start_ns = clock_mono_ns(),
+        .trace = trace_is_set(&in->trace) ? in->trace : s->trace,
     };
+    begin_span(&s->requests[req]);
     s->in_flight++;
     s->batch_open += s->in_batch;
     return req;
@@ -380,7 +413,12 @@ struct request *session_get(struct session *s, uint32_t req) {
 
 void session_post(struct session *s, struct msg *m) {
     m->conn = conn_get_id(s->conn);
-    m->received_ns = m->req == REQ_NONE ? 0 : session_get(s, m->req)->start_ns;
+    if (m->req != REQ_NONE) {
+        const struct request *q = session_get(s, m->req);
+        m->received_ns = q->start_ns;
+        m->trace = q->trace;
+        m->trace.span = q->span ? q->span : q->trace.span;
+    }
     conn_post(s->conn, room_owner(frame_slice(m->room), conn_worker_count(s->conn)), m);
 }
 
@@ -651,6 +689,7 @@ static void on_upgrade(void *ctx, struct conn *c, const struct http_request *req
     s->conn = c;
     s->opening = opening;
     s->out = opening.dialect;
+    (void)trace_parse(http_header(req, "traceparent"), &s->trace);
     /* who agreed on binary sends text too; events stay JSON until told */
     s->in = dialect_get(opening.binary_agreed ? DIALECT_BINARY : opening.dialect);
     buf_init(&s->batch, 0);

@@ -33,6 +33,8 @@ struct request {
     struct frame *subject; /* kick and mute: the user it is about; or NULL */
     struct frame *note;    /* kick and mute: what the audit says of it, a text; or NULL */
     uint64_t start_ns;
+    struct trace trace; /* as the client says, or as the connection's upgrade did */
+    uint64_t span;      /* of this request; 0: it is not told */
 };
 
 /* A room that the connection is in, joining, or being let into. */

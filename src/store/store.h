@@ -42,6 +42,7 @@
 #include "base/err.h"
 #include "base/frame.h"
 #include "base/list.h"
+#include "base/trace.h"
 #include "store/thin.h"
 
 struct store;
@@ -127,6 +128,7 @@ struct store_job {
     uint64_t number; /* likewise */
     struct frame *room;
     uint64_t queued_ns;
+    struct trace trace; /* what the update is a part of; the store only hands it back */
 
     struct store_row row; /* append: version and update; the store takes the count on it */
     bool leaving;         /* fold: nobody is in the room here any more */
