@@ -90,7 +90,9 @@ test("what the metrics say is what the load generator counted", async (t) => {
     assert.equal(await said("subscribe"), counts.subscribes, "subscribes");
     assert.equal(await said("sync"), counts.syncs, "syncs");
     assert.equal(counts.answers, counts.updates + counts.presences + counts.syncs, "all are answered once");
-    assert.equal(await server.metric("collab_msg_out_total", 'type="update"'), counts.updateFrames, "updates received");
+    const out = (type: string): Promise<number> => server.metric("collab_msg_out_total", `type="${type}"`);
+    assert.equal((await out("update")) + (await out("state")), counts.updateFrames, "updates and states received");
+    assert.equal(await out("answer"), counts.answers + counts.subscribes, "answers");
     assert.equal(await server.metric("collab_connections_accepted_total"), connections, "connections");
     assert.equal(await server.metric("collab_apply_duration_ms_count"), counts.updates + counts.syncs, "updates applied");
     assert.equal(await server.metric("collab_errors_total"), 0, "errors");
