@@ -123,8 +123,8 @@ static enum err check(struct sqlite_file *f, struct store_chore *chore, struct f
         const uint8_t *line = memchr(said.p, '\n', said.n); /* the first only names the database */
         said = line ? slice_of(line + 1, said.n - (size_t)(line + 1 - said.p)) : said;
         (void)snprintf(why->text, sizeof why->text, "%.*s", SLICE_FMT(said));
-        e = sqlite_next(f, s, &row, why);
-        chore->more = row;
+        struct fault second;
+        chore->more = sqlite_next(f, s, &row, &second) == ERR_OK && row;
         e = ERR_DAMAGED;
     }
     (void)sqlite3_finalize(s);

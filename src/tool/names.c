@@ -33,7 +33,8 @@ static enum err add_file(struct link *l, bool shelf, struct names *n) {
 static int by_name(const void *a, const void *b) {
     slice x = frame_slice(((const struct store_listed *)a)->room);
     slice y = frame_slice(((const struct store_listed *)b)->room);
-    int d = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+    size_t both = x.n < y.n ? x.n : y.n;
+    int d = both ? memcmp(x.p, y.p, both) : 0;
     return d ? d : (x.n > y.n) - (x.n < y.n);
 }
 

@@ -1,0 +1,215 @@
+/* lane.ts: a directory, the servers that live on it one after the other, and people who type until each
+ * is killed. What was acknowledged is there again in the next life, what was not its writers bring
+ * back, and versions never go back.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { CollabClient, RpcError, b64 } from "./client.ts";
+import type { Disk } from "./disk.ts";
+import type { Random } from "./random.ts";
+import { Replica } from "./replica.ts";
+import { Server } from "./server.ts";
+import type { Context } from "./suite.ts";
+import { good } from "./tool.ts";
+import { pause, until } from "./wait.ts";
+
+export const ROOM = "ws:e2e/crash";
+const BLOB = "x".repeat(8000); /* so that journals grow long enough to be folded now and then */
+
+export const said = (replica: Replica) => replica.doc.getMap<number>("said");
+
+/** Somebody who types, and remembers what was acknowledged. */
+export class Typist {
+    readonly replica: Replica;
+    readonly acknowledged: Set<string>;
+    private readonly name: string;
+    private count = 0;
+    private client: CollabClient | undefined;
+
+    constructor(t: Context, name: string, acknowledged: Set<string>) {
+        this.replica = t.replica();
+        this.name = name;
+        this.acknowledged = acknowledged;
+    }
+
+    /** Joins, bringing what the server may have lost; then all of it is acknowledged. */
+    async enter(server: Server): Promise<number> {
+        const client = await CollabClient.connect(server);
+        this.client = client;
+        const mine = [...said(this.replica).keys()];
+        const room = await client.join(ROOM, this.replica);
+        mine.forEach((key) => this.acknowledged.add(key));
+        this.replica.link = { sendUpdate: (update) => this.send(update), sendAwareness: () => undefined };
+        return room.subscribed.version;
+    }
+
+    private send(update: Uint8Array): void {
+        const key = this.key;
+        this.client!
+            .sequenced("collab/update", { roomId: ROOM, payloadB64: b64(update) })
+            .then((result) => result.applied && this.acknowledged.add(key))
+            .catch(() => undefined); /* the server was killed */
+    }
+
+    private get key(): string {
+        return `${this.name}-${this.count}`;
+    }
+
+    type(rng: Random): void {
+        this.count++;
+        this.replica.doc.transact(() => {
+            said(this.replica).set(this.key, this.count);
+            this.replica.scribble(rng);
+            if (rng.chance(0.1)) {
+                this.replica.doc.getMap("blob").set(this.name, BLOB);
+            }
+        });
+    }
+
+    /** The highest version that the server has told, by then. */
+    leave(): number {
+        this.replica.link = undefined;
+        const told = this.client!.inbox.flat().map((m) => m.params?.version ?? m.result?.version ?? 0);
+        this.client!.line.ws.terminate();
+        return Math.max(0, ...told);
+    }
+}
+
+export interface LaneOptions {
+    /** A disk of which one write or sync fails in each life: by turns while the server starts and while
+     * people type, and each time another one. */
+    disk?: Disk;
+    /** In each life a backup is taken while people type, and looked at. */
+    backups?: boolean;
+}
+
+/** Again, as long as the server says that its store cannot be written. */
+async function patiently<T>(what: () => Promise<T>): Promise<T> {
+    for (let tries = 0; ; tries++) {
+        try {
+            return await what();
+        } catch (e) {
+            if (!(e instanceof RpcError && e.code === 503) || tries > 200) {
+                throw e;
+            }
+            await pause(20);
+        }
+    }
+}
+
+/** A server on a directory, and those who use it, over many lives. */
+export class Lane {
+    private readonly t: Context;
+    private readonly rng: Random;
+    private readonly data: string;
+    private readonly acknowledged = new Set<string>();
+    private readonly typists: Typist[];
+    private readonly options: LaneOptions;
+    private version = 0;
+    private lives = 0;
+
+    constructor(t: Context, rng: Random, options: LaneOptions = {}) {
+        this.t = t;
+        this.rng = rng;
+        this.options = options;
+        this.data = options.disk?.data ?? t.directory();
+        this.typists = ["ann", "bob", "eve"].map((name) => new Typist(t, name, this.acknowledged));
+    }
+
+    private async start(data = this.data): Promise<Server> {
+        const flags = ["--workers", "2", "--data", data];
+        const server = await Server.start(this.t.settings.program, flags, this.options.disk?.options);
+        this.t.defer(() => server.kill());
+        return server;
+    }
+
+    /** The nth write or sync from now on fails. */
+    private fault(n: number): void {
+        this.options.disk?.fail("one", this.options.disk.operations + n);
+    }
+
+    /** A start during which something fails, or soon after it. */
+    private async startFaulty(n: number): Promise<Server> {
+        const { failed } = this.options.disk!;
+        this.fault(n);
+        return this.start().catch((e: Error) => {
+            assert.equal(this.options.disk!.failed, failed + 1, "it starts, unless its disk has failed");
+            assert.match(e.message, /cannot be (opened|used)/, "and says why");
+            return this.start();
+        });
+    }
+
+    /** Who has never been here sees all that was acknowledged. */
+    private async look(server: Server, acknowledged: Iterable<string> = this.acknowledged, version = this.version): Promise<void> {
+        const witness = new Replica();
+        const client = await CollabClient.connect(server);
+        const room = await patiently(() => client.join(ROOM, witness));
+        assert.ok(room.subscribed.version >= version, `version ${room.subscribed.version} after ${version} was told`);
+        const missing = (): string[] => [...acknowledged].filter((key) => !said(witness).has(key));
+        await until(() => missing().length === 0, "all that was acknowledged").catch(() =>
+            assert.deepEqual(missing(), [], "acknowledged and lost"),
+        );
+        client.line.ws.terminate();
+        witness.dispose();
+    }
+
+    private agree(): boolean {
+        const [first, ...others] = this.typists.map((one) => Buffer.from(one.replica.stateVector));
+        return others.every((other) => other.equals(first!));
+    }
+
+    private async typeFor(ms: number): Promise<void> {
+        const end = performance.now() + ms;
+        while (performance.now() < end) {
+            this.typists.forEach((one) => one.type(this.rng));
+            await pause(this.rng.below(3));
+        }
+    }
+
+    /** What a backup has that is taken now, while people type. */
+    private async backUp(): Promise<void> {
+        const before = [...this.acknowledged];
+        const to = join(this.t.directory(), "backup");
+        let taken = false;
+        const backup = good(this.t, "backup", to, "--data", this.data).finally(() => (taken = true));
+        while (!taken) {
+            await this.typeFor(10);
+        }
+        await backup;
+        const server = await this.start(to);
+        await this.look(server, before, 0);
+        await server.stop();
+    }
+
+    async round(): Promise<void> {
+        const life = ++this.lives;
+        const atStart = this.options.disk && life % 2 === 0;
+        const server = await (atStart ? this.startFaulty(life / 2) : this.start());
+        if (this.version > 0) {
+            await this.look(server);
+        }
+        await Promise.all(this.typists.map((one) => patiently(() => one.enter(server))));
+        await until(() => this.agree(), "the same state for everybody");
+        if (!atStart) {
+            this.fault((life + 1) / 2);
+        }
+        await this.typeFor(this.rng.below(120) + (this.options.disk ? 100 : 0));
+        if (this.options.backups) {
+            await this.backUp();
+        }
+        server.signal("SIGKILL");
+        await until(() => server.exit !== undefined, "its end");
+        this.version = Math.max(this.version, ...this.typists.map((one) => one.leave()));
+    }
+
+    /** A last life, and one after it, end as an operator ends them. */
+    async end(): Promise<number> {
+        for (let i = 0; i < 2; i++) {
+            const server = await this.start();
+            await this.look(server);
+            await server.stop();
+        }
+        return this.acknowledged.size;
+    }
+}
+
