@@ -175,6 +175,7 @@ struct yata_doc {
     size_t heap_owed;                      /* bytes promised to the update that is being applied */
     YATAI_VEC(struct yatai_place *) spare; /* empty leaves */
     size_t spare_owed;
+    bool halving; /* there are spare leaves for cuts in the middle of leaves only */
     size_t struct_count;
     size_t hole_count; /* of these structs; none while `strict` */
 
@@ -194,6 +195,7 @@ struct yata_doc {
     struct yatai_plan plan, plan_waiting;
     YATAI_VEC(uint32_t) wanted; /* scratch: slots that want places */
     YATAI_VEC(struct yata_clock) vector;
+    size_t state_bytes;                 /* what the state took when it was written last */
     YATAI_VEC(struct yatai_mark) marks; /* by handle; only where many wrote at one place */
     uint32_t scan;                      /* the number of the last long scan */
     bool apart;                         /* the update has been merged before */

@@ -167,7 +167,11 @@ enum yata_status yata_encode_since_as(struct yata_doc *doc, enum yata_format for
     } else if (!yatai_thaw(doc)) {
         out.failed = true;
     } else if (!yatai_pending_any(doc)) {
+        if (count == 0) { /* about as much as the last time */
+            (void)yatai_out_room(&out, doc->state_bytes + doc->state_bytes / 64 + 64);
+        }
         yatai_write_state(&out, format, doc, sorted, count);
+        doc->state_bytes = count == 0 ? out.n : doc->state_bytes;
     } else if (!write_with_pending(&out, format, doc, sorted, count)) {
         out.failed = true;
     }

@@ -247,10 +247,12 @@ bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c, uint32_t 
         }
     }
     /* Appending fills one leaf after the other, once the last one is of full size. A split in a
-     * full one leaves two, each of which takes a quarter of a leaf of further ones before it is
-     * full in turn; and each leaf that there is may have to be brought to full size first. */
+     * full one leaves halves, each of which takes half a leaf of further ones before it is full in
+     * turn; and each leaf that there is may have to be brought to full size first. Never more than
+     * one for each split. */
     uint32_t more = appends / YATAI_LEAF_MAX + (appends > 0);
-    uint32_t cuts = 2 * c->leaf_count + more + splits / (YATAI_LEAF_MAX - LEAF_MUCH) + 1;
+    uint32_t cuts = 2 * c->leaf_count + more + splits / (YATAI_LEAF_MAX / 2) + 1;
+    doc->halving |= cuts < splits;
     more += appends > 0 && c->leaf[c->leaf_count - (c->leaf_count > 0)].cap < YATAI_LEAF_MAX;
     more += cuts < splits ? cuts : splits;
     doc->spare_owed += more;
@@ -259,6 +261,7 @@ bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c, uint32_t 
 
 void yatai_index_trim(struct yata_doc *doc) {
     doc->spare_owed = 0;
+    doc->halving = false;
     while (doc->spare.n > SPARES_KEPT) {
         yatai_mem_resize(&doc->mem, doc->spare.v[--doc->spare.n], LEAF_BYTES, 0);
     }
@@ -370,7 +373,7 @@ static bool leaf_part(struct yata_doc *doc, struct yatai_leaf *old, struct yatai
     struct yatai_leaf low = {0}, high = {0};
     uint32_t n = old->n - at;
     if (old->cap != YATAI_LEAF_MAX || !YATAI_RESERVE(&doc->mem, &doc->spare, doc->spare.n + 1) ||
-        !leaf_try(doc, &low, at + 1) || !leaf_try(doc, &high, n + 1)) {
+        !leaf_try(doc, &low, at + 1) || !leaf_try(doc, &high, n + 1) || !low.place || !high.place) {
         yatai_mem_resize(&doc->mem, low.place, low.cap * sizeof *low.place, 0);
         return false;
     }
@@ -426,7 +429,7 @@ void yatai_index_insert_after(struct yata_doc *doc, struct yatai_client *c, stru
     pos.at++;
     if (c->leaf[pos.leaf].n == YATAI_LEAF_MAX) {
         /* Near the end it goes on, mostly, and what is left behind stays as it is. */
-        uint32_t at = pos.at > LEAF_MUCH ? LEAF_MUCH : YATAI_LEAF_MAX / 2;
+        uint32_t at = pos.at > LEAF_MUCH && !doc->halving ? LEAF_MUCH : YATAI_LEAF_MAX / 2;
         leaf_cut(doc, c, pos.leaf, at);
         if (pos.at > at) {
             pos.leaf++;

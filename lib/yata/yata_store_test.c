@@ -135,10 +135,65 @@ static void others_write_into_it(void **state) {
     yata_doc_free(doc);
 }
 
+/* While it is stingy, gives no memory to leaves of the index that are not of full size, nor to
+ * whatever else happens to ask for as much. */
+static void *stingy_realloc(void *ctx, void *p, size_t n) {
+    const bool *stingy = ctx;
+    if (n == 0) {
+        free(p);
+        return NULL;
+    }
+    return *stingy && n < 1024 && n % 64 == 0 ? NULL : realloc(p, n);
+}
+
+static void assert_same_state(struct yata_doc *a, struct yata_doc *b) {
+    struct yata_bytes x = {0}, y = {0};
+    assert_int_equal(yata_encode_state(a, NULL, 0, &x), YATA_OK);
+    assert_int_equal(yata_encode_state(b, NULL, 0, &y), YATA_OK);
+    assert_int_equal(x.n, y.n);
+    assert_memory_equal(x.p, y.p, x.n);
+    yata_bytes_fini(&x);
+    yata_bytes_fini(&y);
+}
+
+/* Where leaves cannot grow, or be parted into smaller ones, the spare ones suffice: also when many
+ * cuts come at once, and all in one place. */
+static void goes_on_with_spare_leaves(void **state) {
+    (void)state;
+    bool stingy = false;
+    struct yata_options options = {.realloc_fn = stingy_realloc, .alloc_ctx = &stingy};
+    struct yata_doc *doc = long_text(NULL), *tight = long_text(&options);
+    size_t refused = 0;
+    for (uint32_t i = 0; i < 400; i++) {
+        uint8_t u[2048] = {0, 1, 1};
+        size_t n = 3;
+        uint32_t count = i % 20 == 0 ? 200 : 3;
+        put_uint(u, &n, count);
+        for (uint32_t k = 0, at = i % 2 == 0 ? i * 40 : TEXT - i * 40; k < count; k++, at += 2) {
+            put_uint(u, &n, at % TEXT);
+            put_uint(u, &n, 1);
+        }
+        assert_int_equal(yata_apply(doc, u, n, NULL, NULL), YATA_OK);
+        stingy = true;
+        enum yata_status status = yata_apply(tight, u, n, NULL, NULL);
+        stingy = false;
+        if (status == YATA_NOMEM) { /* before anything was done */
+            refused++;
+            status = yata_apply(tight, u, n, NULL, NULL);
+        }
+        assert_int_equal(status, YATA_OK);
+    }
+    assert_true(refused < 40);
+    assert_same_state(doc, tight);
+    yata_doc_free(doc);
+    yata_doc_free(tight);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_everywhere_and_merged_again),
         cmocka_unit_test(others_write_into_it),
+        cmocka_unit_test(goes_on_with_spare_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
