@@ -169,7 +169,8 @@ struct user {
     struct speaker speaker;
     uint32_t member; /* of the room; a witness has none: its number is that of the members */
     bool slow, sends_all, witness;
-    bool deaf; /* a slow one, at the moment */
+    bool deaf;       /* a slow one, at the moment */
+    bool disordered; /* something it sent was refused, and what came after it was not */
     enum user_state state;
     unsigned failures;  /* of a witness to come in */
     uint64_t joined_ns; /* last; 0: not yet */

@@ -96,9 +96,12 @@ static void hear_ranges(struct user *u, const struct told *t, uint64_t now_ns) {
             continue;
         }
         if (range->from > *known) {
-            complain_of_gap(u, range, *known, now_ns);
-        }
-        if (range->to > *known) {
+            /* what its writer sent in another order waits in a state, and comes again when it no
+             * longer waits; if not, this user stays behind */
+            if (!u->room->users[range->member].disordered) {
+                complain_of_gap(u, range, *known, now_ns);
+            }
+        } else if (range->to > *known) {
             count_sends(u, t, range, now_ns);
             *known = range->to;
         }

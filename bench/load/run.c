@@ -201,9 +201,11 @@ static void fire(struct load *l, const struct timer *t, uint64_t now_ns) {
     case TIMER_JOIN:
         user_join(t->subject, now_ns);
         return;
-    case TIMER_SHOW: /* goes on to the end, or presence would run out */
-        user_show(t->subject, t->due_ns);
-        timers_add(&l->timers, t->due_ns + interval_ns(l->o.presence), t->kind, t->subject);
+    case TIMER_SHOW:
+        if (l->phase < PHASE_SETTLE) { /* or something would always be under way */
+            user_show(t->subject, t->due_ns);
+            timers_add(&l->timers, t->due_ns + interval_ns(l->o.presence), t->kind, t->subject);
+        }
         return;
     case TIMER_SLOW:
         toggle(l, t->subject, now_ns);

@@ -398,6 +398,7 @@ static void on_refused(struct user *u, const struct heard *h, uint64_t now_ns) {
         uint64_t ms = h->retry_ms ? h->retry_ms : RETRY_MS;
         l->counts[COUNT_RATE_LIMITED]++;
         if (m) {
+            u->disordered |= m->kind == MESSAGE_UPDATE;
             m->tries = 0;
             m->again_ns = now_ns + ms * 1000000;
         } else if (h->seq == u->speaker.join_id) {
