@@ -25,6 +25,9 @@ struct access {
     char *audience;
     void (*done)(void *ctx, uint64_t conn, uint32_t req, const struct access_answer *);
     void *done_ctx;
+    bool (*claim)(void *ctx, slice nonce, uint64_t seconds, uint64_t conn, uint32_t req,
+                  struct identity *);
+    void *claim_ctx;
     uint64_t watch_ms;
 
     struct revocations *revoked; /* these guard themselves */
@@ -101,7 +104,33 @@ static void tell(void *ctx, uint64_t conn, uint32_t req, const struct access_ans
     a->done(a->done_ctx, conn, req, answer);
 }
 
-/* A token that waited for keys. There is no second wait. */
+/* A wsToken that is new here may have opened a connection at another node: asks. What is not new
+ * here is refused without, by access_claim_nonce. */
+static bool asks_elsewhere(struct access *a, uint64_t conn, uint32_t req,
+                           const struct access_answer *answer) {
+    struct identity *id = answer->identity;
+    if (answer->err != ERR_OK || !id->is_ws || !a->claim || !conn ||
+        !access_claim_nonce(a, id, conn)) {
+        return false;
+    }
+    uint64_t until_s = id->expires_s + a->checker.rules.leeway_s;
+    uint64_t now = now_s();
+    return a->claim(a->claim_ctx, slice_str(id->nonce), until_s > now ? until_s - now : 1, conn,
+                    req, id);
+}
+
+void access_claimed(struct access *a, uint64_t conn, uint32_t req, struct identity *id,
+                    bool granted) {
+    struct access_answer answer = {.err = ERR_OK, .identity = id};
+    if (!granted) {
+        identity_unref(id);
+        answer = (struct access_answer){.err = ERR_UNAUTH,
+                                        .detail = "the token has opened another connection"};
+    }
+    a->done(a->done_ctx, conn, req, &answer);
+}
+
+/* A token that waited for keys. There is no second wait for those. */
 static void settled(void *ctx, slice token, uint64_t conn, uint32_t req, const struct keyset *set,
                     bool down) {
     struct access *a = ctx;
@@ -109,7 +138,9 @@ static void settled(void *ctx, slice token, uint64_t conn, uint32_t req, const s
     if (check_token(&a->checker, token, set, now_s(), &answer) == CHECK_NEEDS_KEYS && down) {
         answer = (struct access_answer){.err = ERR_BUSY, .detail = source_is_down};
     }
-    tell(a, conn, req, &answer);
+    if (!asks_elsewhere(a, conn, req, &answer)) {
+        tell(a, conn, req, &answer);
+    }
 }
 
 static void *run(void *arg) {
@@ -236,6 +267,8 @@ struct access *access_open_tuned(const struct access_options *o, const struct ac
     struct access *a = NEW(struct access);
     a->done = o->done;
     a->done_ctx = o->done_ctx;
+    a->claim = o->claim;
+    a->claim_ctx = o->claim_ctx;
     a->watch_ms = tuning->watch_ms;
     a->revoked = revocations_new();
     a->nonces = nonces_new();
@@ -313,7 +346,7 @@ bool access_check(struct access *a, slice token, uint64_t conn, uint32_t req,
         case JWKS_WAITING:
             return false;
         case JWKS_NO:
-            return true;
+            return !asks_elsewhere(a, conn, req, ret);
         case JWKS_DOWN:
         case JWKS_FULL:
             *ret = (struct access_answer){.err = ERR_BUSY, .detail = source_is_down};
@@ -350,6 +383,14 @@ enum err access_mint(struct access *a, const struct identity *id, slice room_id,
 
 void access_revoke(struct access *a, const char *kind, slice value) {
     revocations_add(a->revoked, kind, value);
+}
+
+void access_revoke_lines(struct access *a, slice lines) {
+    revocations_add_lines(a->revoked, lines);
+}
+
+void access_list_revoked(struct access *a, struct buf *to) {
+    revocations_list(a->revoked, to);
 }
 
 uint64_t access_revocations(const struct access *a) {

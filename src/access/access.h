@@ -45,6 +45,11 @@ struct access_options {
      * that asked has returned; must not block. */
     void (*done)(void *ctx, uint64_t conn, uint32_t req, const struct access_answer *);
     void *done_ctx;
+    /* Asks other nodes whether a nonce is new. True: it takes the identity, and calls
+     * access_claimed. NULL: there are none. */
+    bool (*claim)(void *ctx, slice nonce, uint64_t seconds, uint64_t conn, uint32_t req,
+                  struct identity *);
+    void *claim_ctx;
 };
 
 /* Loads keys and lists and starts the thread. NULL with a sentence that names the option and the
@@ -63,13 +68,16 @@ void access_reload(struct access *);
 /* ---- tokens ---- */
 
 /* Checks a token: signature, exp, nbf, iss, aud, revocation. True: *ret is the answer. False: the
- * key is being fetched, `done` will tell (an unknown kid causes one fetch per cool-down, not per
+ * key is being fetched, or other nodes are asked about a nonce (not when `conn` is 0): `done` will
+ * tell (an unknown kid causes one fetch per cool-down, not per
  * token). */
 bool access_check(struct access *, slice token, uint64_t conn, uint32_t req,
                   struct access_answer *ret);
 /* A wsToken may open one connection only: true when this one may use it (or it is no wsToken). The
  * same connection may ask again. Any thread. */
 bool access_claim_nonce(struct access *, const struct identity *, uint64_t conn);
+/* The answer to options.claim; takes the identity. Any thread. */
+void access_claimed(struct access *, uint64_t conn, uint32_t req, struct identity *, bool granted);
 /* Mints a wsToken (HS256) for this identity and room; appends it. ERR_FORBIDDEN when the identity
  * may not even read there, ERR_INTERNAL when there is no JWT_SECRET to sign with. With AUTHZ_URL
  * the role is the one that access_role was answered last, so ask that first. A wsToken mints no
@@ -78,6 +86,9 @@ NODISCARD enum err access_mint(struct access *, const struct identity *, slice r
                                struct buf *ret_token, uint64_t *ret_expires_s);
 /* Revokes from now on: kind is "jti", "sub" or "sid". Any thread. */
 void access_revoke(struct access *, const char *kind, slice value);
+/* What other nodes have revoked, and what this one has: a line each, as in the file. Any thread. */
+void access_revoke_lines(struct access *, slice lines);
+void access_list_revoked(struct access *, struct buf *);
 /* Counts every change of the revocation list: whoever holds identities looks at them again when it
  * has moved. Any thread. */
 uint64_t access_revocations(const struct access *);

@@ -152,7 +152,33 @@ void revocations_add(struct revocations *r, const char *kind, slice value) {
     }
     (void)pthread_mutex_unlock(&r->lock);
     mem_free(old);
-    changed(r);
+    if (old != a) { /* else it was known */
+        changed(r);
+    }
+}
+
+void revocations_add_lines(struct revocations *r, slice lines) {
+    while (lines.n) {
+        const uint8_t *end = memchr(lines.p, '\n', lines.n);
+        size_t n = end ? (size_t)(end - lines.p) : lines.n;
+        slice line = slice_of(lines.p, n);
+        if (is_entry(line)) {
+            const char kind[KIND_CHARS] = {(char)line.p[0], (char)line.p[1], (char)line.p[2]};
+            revocations_add(r, kind, slice_of(line.p + KIND_CHARS, n - KIND_CHARS));
+        }
+        n += end != NULL;
+        lines = slice_of(lines.p + n, lines.n - n);
+    }
+}
+
+void revocations_list(struct revocations *r, struct buf *to) {
+    (void)pthread_mutex_lock(&r->lock);
+    LIST_FOR_EACH (n, &r->order) {
+        const struct added *a = LIST_ITEM(n, struct added, node);
+        buf_put_slice(to, a->key);
+        buf_put_u8(to, '\n');
+    }
+    (void)pthread_mutex_unlock(&r->lock);
 }
 
 bool revocations_hit(struct revocations *r, const struct identity *id) {

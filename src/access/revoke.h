@@ -14,6 +14,7 @@
 #include "base/slice.h"
 
 struct revocations;
+struct buf;
 struct identity;
 
 struct revocations *revocations_new(void);
@@ -23,6 +24,10 @@ void revocations_free(struct revocations *);
 bool revocations_load(struct revocations *, slice text, char *why, size_t why_bytes);
 /* Kind is "jti", "sub" or "sid"; another one revokes nothing, and neither does an empty value. */
 void revocations_add(struct revocations *, const char *kind, slice value);
+/* Adds lines as they stand in a file; those that are wrong revoke nothing. */
+void revocations_add_lines(struct revocations *, slice lines);
+/* Appends what calls have revoked, a line each. */
+void revocations_list(struct revocations *, struct buf *);
 bool revocations_hit(struct revocations *, const struct identity *);
 /* Counts changes. */
 uint64_t revocations_count(const struct revocations *);

@@ -151,9 +151,62 @@ static void post_bus(struct app *a, unsigned worker, struct bus_mail *mail) {
     gateway_post(a->gateway, m);
 }
 
+/* A node that has come, or others that could not be heard, may not know. */
+static void tell_revoked(struct app *a, uint64_t to) {
+    struct buf lines;
+    buf_init(&lines, CAPS_BUS_BYTES / 2);
+    if (a->rpc.access) {
+        access_list_revoked(a->rpc.access, &lines);
+    }
+    if (lines.n) {
+        bus_tell_revoked(a->bus, to, buf_slice(&lines));
+    }
+    buf_fini(&lines);
+}
+
+/* What is about who may come in; true when it was that alone, and has been taken. */
+static bool on_bus_access(struct app *a, struct bus_mail *mail) {
+    switch (mail->op) {
+    case BUS_CLAIMED:
+        access_claimed(a->rpc.access, mail->conn, mail->req, mail->tag, mail->granted);
+        break;
+    case BUS_REVOKED:
+        if (a->rpc.access) {
+            access_revoke_lines(a->rpc.access, mail->envelope.payload);
+        }
+        break;
+    case BUS_NODE_UP:
+        tell_revoked(a, mail->to);
+        return false;
+    case BUS_BACK:
+        tell_revoked(a, BUS_TO_ALL);
+        return false;
+    default:
+        return false;
+    }
+    bus_mail_free(mail);
+    return true;
+}
+
+static bool claim_nonce(void *ctx, slice nonce, uint64_t seconds, uint64_t conn, uint32_t req,
+                        struct identity *who) {
+    struct app *a = ctx;
+    struct bus_mail *m = bus_mail_new(BUS_CLAIM, NULL);
+    m->bytes = frame_copy(nonce);
+    m->seconds = seconds;
+    m->conn = conn;
+    m->req = req;
+    m->tag = who;
+    bus_post(a->bus, m);
+    return true;
+}
+
 static void on_bus(void *ctx, struct bus_mail *mail) {
     struct app *a = ctx;
     unsigned workers = gateway_workers(a->gateway);
+    if (on_bus_access(a, mail)) {
+        return;
+    }
     if (mail->room) {
         post_bus(a, room_owner(frame_slice(mail->room), workers), mail);
         return;
@@ -237,7 +290,7 @@ static struct gateway_options gateway_options(struct app *a, const struct conf *
 
 /* NULL with `why` empty when there is nothing to check tokens with, which only development mode
  * allows. */
-static struct access *open_access(struct rpc *r, const struct conf *c, char *why,
+static struct access *open_access(struct app *a, const struct conf *c, char *why,
                                   size_t why_bytes) {
     if (!c->jwt_secret && !c->jwks_file && !c->jwks_url) {
         return NULL;
@@ -252,7 +305,9 @@ static struct access *open_access(struct rpc *r, const struct conf *c, char *why
                                .leeway_s = CAPS_LEEWAY_S,
                                .authz_cache_ms = c->authz_cache_ms,
                                .done = rpc_checked,
-                               .done_ctx = r};
+                               .done_ctx = &a->rpc,
+                               .claim = a->bus ? claim_nonce : NULL,
+                               .claim_ctx = a};
     return access_open(&o, why, why_bytes);
 }
 
@@ -262,8 +317,9 @@ static struct buckets *open_buckets(const struct conf *c) {
     return c->dev ? NULL : buckets_new(&o);
 }
 
-static bool open_door(struct rpc *r, const struct conf *c, char *why, size_t why_bytes) {
-    r->access = open_access(r, c, why, why_bytes);
+static bool open_door(struct app *a, const struct conf *c, char *why, size_t why_bytes) {
+    struct rpc *r = &a->rpc;
+    r->access = open_access(a, c, why, why_bytes);
     if (!r->access && why[0]) {
         return false;
     }
@@ -332,7 +388,7 @@ int app_run(const struct conf *c) {
         goto out;
     }
     a->store = a->rpc.store = open_store(a, c, why, sizeof why);
-    if (!a->store || !open_door(&a->rpc, c, why, sizeof why) || !open_bus(a, c, why, sizeof why)) {
+    if (!a->store || !open_bus(a, c, why, sizeof why) || !open_door(a, c, why, sizeof why)) {
         (void)fprintf(stderr, "collabd: %s\n", why);
         goto out;
     }

@@ -20,7 +20,7 @@ static const char room_prefix[] = "room:";
 static const char node_prefix[] = "node:";
 static const char everybody[] = "nodes";
 
-enum { PREFIX = sizeof room_prefix - 1, NAME_BYTES = 32 };
+enum { PREFIX = sizeof room_prefix - 1, NAME_BYTES = 32, CLAIM_BYTES = 160 };
 
 /* A room that this node hears of. */
 struct channel {
@@ -33,11 +33,6 @@ struct channel {
     char name[]; /* "room:<roomId>" */
 };
 
-/* What a reply of the speaking connection answers. */
-struct asked {
-    struct frame *room; /* NULL: nobody wants to know */
-};
-
 enum shard_state { SHARD_DOWN, SHARD_SUBSCRIBING, SHARD_SERVING };
 
 struct shard {
@@ -46,9 +41,9 @@ struct shard {
     enum shard_state state;
     struct redis *hear;
     struct redis *speak;
-    struct list_node todo; /* channels to be subscribed in this turn */
-    size_t unconfirmed;    /* subscriptions sent and not yet confirmed */
-    struct asked *asked;   /* a ring */
+    struct list_node todo;   /* channels to be subscribed in this turn */
+    size_t unconfirmed;      /* subscriptions sent and not yet confirmed */
+    struct bus_mail **asked; /* a ring: what replies that are to come answer; NULL: nothing */
     size_t asked_cap;
     size_t asked_at;
     size_t asked_count;
@@ -92,10 +87,11 @@ struct bus {
 
 /* ---- speaking ---- */
 
-static void remember(struct shard *s, struct frame *room) {
+/* A reply will come for this, which is taken; NULL: nobody wants to know. */
+static void remember(struct shard *s, struct bus_mail *m) {
     if (s->asked_count == s->asked_cap) {
         size_t cap = s->asked_cap ? s->asked_cap * 2 : 64;
-        struct asked *ring = mem_new(cap * sizeof *ring);
+        struct bus_mail **ring = mem_new(cap * sizeof(struct bus_mail *));
         for (size_t i = 0; i < s->asked_count; i++) {
             ring[i] = s->asked[(s->asked_at + i) % s->asked_cap];
         }
@@ -104,51 +100,125 @@ static void remember(struct shard *s, struct frame *room) {
         s->asked_cap = cap;
         s->asked_at = 0;
     }
-    s->asked[(s->asked_at + s->asked_count++) % s->asked_cap].room = room;
+    if (m) {
+        m->asked_ms = uv_now(&s->parent->loop);
+    }
+    s->asked[(s->asked_at + s->asked_count++) % s->asked_cap] = m;
 }
 
-static struct frame *recall(struct shard *s) {
-    struct frame *room = NULL;
+static struct bus_mail *recall(struct shard *s) {
+    struct bus_mail *m = NULL;
     if (s->asked_count) {
-        room = s->asked[s->asked_at].room;
+        m = s->asked[s->asked_at];
         s->asked_at = (s->asked_at + 1) % s->asked_cap;
         s->asked_count--;
     }
-    return room;
+    return m;
+}
+
+/* No reply has come, or none will: who waits for a claim is let in by what this node knows. */
+static void give_up(struct bus *b, struct bus_mail *m) {
+    if (m && m->op == BUS_CLAIM) {
+        metric_add(METRIC_BUS_UNCLAIMED, 0, 1);
+        m->op = BUS_CLAIMED;
+        m->granted = true;
+        b->o.deliver(b->o.ctx, m);
+    } else {
+        bus_mail_free(m);
+    }
 }
 
 static void forget_asked(struct shard *s) {
     while (s->asked_count) {
-        frame_unref(recall(s));
+        give_up(s->parent, recall(s));
     }
 }
 
-/* Takes the count of `room`, which is told how many heard it; NULL: nobody wants to know. */
-static void say(struct shard *s, slice channel, slice bytes, struct frame *room) {
+/* Who waits for so long waits no more; the reply, should it come, answers nothing. */
+static void look_at_asked(struct shard *s, uint64_t now_ms) {
+    for (size_t i = 0; i < s->asked_count; i++) {
+        struct bus_mail **at = &s->asked[(s->asked_at + i) % s->asked_cap];
+        if (*at && now_ms >= (*at)->asked_ms + CAPS_BUS_CLAIM_MS) {
+            struct bus_mail *m = *at;
+            *at = NULL;
+            give_up(s->parent, m);
+        }
+    }
+}
+
+/* Publishes; `counted`, which is taken, will tell how many heard it; NULL: nobody wants to know. */
+static void say(struct shard *s, slice channel, slice bytes, struct bus_mail *counted) {
     if (s->state != SHARD_SERVING) {
         metric_add(METRIC_BUS_DROPPED, 0, 1);
-        frame_unref(room);
+        bus_mail_free(counted);
         return;
     }
     const slice words[] = {slice_str("PUBLISH"), channel, bytes};
-    remember(s, room);
+    remember(s, counted);
     redis_send(s->speak, words, 3);
     metric_add(METRIC_BUS_PUBLISHED, 0, 1);
     metric_add(METRIC_BUS_BYTES_OUT, 0, (int64_t)bytes.n);
 }
 
-static void publish(struct bus *b, struct bus_mail *m) {
-    struct shard *s = &b->shards[bus_shard(b, frame_slice(m->room))];
-    char name[PREFIX + CAPS_ROOM_NAME_BYTES + 1];
-    slice channel = slice_str(everybody);
+static size_t channel_of(const struct bus_mail *m, char *to, size_t cap) {
+    int n;
     if (m->to == BUS_TO_ROOM) {
-        int n = snprintf(name, sizeof name, "%s%.*s", room_prefix, SLICE_FMT(frame_slice(m->room)));
-        channel = slice_of(name, (size_t)n);
-    } else if (m->to != BUS_TO_ALL) {
-        int n = snprintf(name, sizeof name, "%s%016llx", node_prefix, (unsigned long long)m->to);
-        channel = slice_of(name, (size_t)n);
+        n = snprintf(to, cap, "%s%.*s", room_prefix, SLICE_FMT(frame_slice(m->room)));
+    } else if (m->to == BUS_TO_ALL) {
+        n = snprintf(to, cap, "%s", everybody);
+    } else {
+        n = snprintf(to, cap, "%s%016llx", node_prefix, (unsigned long long)m->to);
     }
-    say(s, channel, frame_slice(m->bytes), m->counted ? frame_ref(m->room) : NULL);
+    return (size_t)n;
+}
+
+/* What is about a room goes by the room's instance; anything else by all, as any may be away. */
+static void publish(struct bus *b, const struct bus_mail *m) {
+    char name[PREFIX + CAPS_ROOM_NAME_BYTES + 1];
+    slice channel = slice_of(name, channel_of(m, name, sizeof name));
+    if (m->room) {
+        struct shard *s = &b->shards[bus_shard(b, frame_slice(m->room))];
+        say(s, channel, frame_slice(m->bytes), m->counted ? bus_mail_new(BUS_SENT, m->room) : NULL);
+        return;
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->shards[i].state == SHARD_SERVING) {
+            say(&b->shards[i], channel, frame_slice(m->bytes), NULL);
+        }
+    }
+}
+
+/* Takes the mail. The value says whose it is, so that the same one may claim again. */
+static void claim(struct bus *b, struct bus_mail *m) {
+    struct shard *s = &b->shards[bus_shard(b, frame_slice(m->bytes))];
+    char key[CLAIM_BYTES];
+    char value[NAME_BYTES * 2];
+    char seconds[NAME_BYTES];
+    (void)snprintf(key, sizeof key, "claim:%.*s", SLICE_FMT(frame_slice(m->bytes)));
+    (void)snprintf(value, sizeof value, "%s:%llu", b->name, (unsigned long long)m->conn);
+    (void)snprintf(seconds, sizeof seconds, "%llu", (unsigned long long)m->seconds);
+    if (s->state != SHARD_SERVING) {
+        give_up(b, m);
+        return;
+    }
+    const slice words[] = {slice_str("SET"), slice_str(key),     slice_str(value), slice_str("NX"),
+                           slice_str("EX"),  slice_str(seconds), slice_str("GET")};
+    remember(s, m);
+    redis_send(s->speak, words, 7);
+}
+
+static void on_claim_reply(struct bus *b, struct bus_mail *m, const redisReply *r) {
+    char value[NAME_BYTES * 2];
+    (void)snprintf(value, sizeof value, "%s:%llu", b->name, (unsigned long long)m->conn);
+    if (r->type == REDIS_REPLY_ERROR) {
+        log_limited(LOG_WARN, "BUS-COMMAND", log_text("detail", r->str));
+        give_up(b, m);
+        return;
+    }
+    bool mine = r->type == REDIS_REPLY_STRING && slice_is(slice_of(r->str, r->len), value);
+    m->op = BUS_CLAIMED;
+    m->granted = r->type == REDIS_REPLY_NIL || mine;
+    b->o.deliver(b->o.ctx, m);
 }
 
 /* What this node says of itself, to all that can hear it. */
@@ -429,9 +499,9 @@ static void on_message(struct bus *b, slice channel, slice bytes) {
         return;
     }
     on_node_says(b, &e);
-    if (e.room.n) {
-        struct frame *name = frame_copy(e.room);
-        struct bus_mail *m = bus_mail_new(BUS_HEARD, name);
+    if (e.room.n || e.kind == ENVELOPE_REVOKED) {
+        struct frame *name = e.room.n ? frame_copy(e.room) : NULL;
+        struct bus_mail *m = bus_mail_new(name ? BUS_HEARD : BUS_REVOKED, name);
         frame_unref(name);
         m->bytes = frame_copy(bytes);
         must(envelope_read(frame_slice(m->bytes), &m->envelope, &why) == ERR_OK);
@@ -477,19 +547,17 @@ static void on_heard(void *shard, const redisReply *r) {
 
 static void on_spoken(void *shard, const redisReply *r) {
     struct shard *s = shard;
-    struct frame *room = recall(s);
-    if (r->type == REDIS_REPLY_ERROR) {
-        frame_unref(room);
-        redis_drop(s->speak, r->str);
-        return;
-    }
-    if (room) {
-        struct bus_mail *m = bus_mail_new(BUS_SENT, room);
+    struct bus *b = s->parent;
+    struct bus_mail *m = recall(s);
+    if (m && m->op == BUS_CLAIM) {
+        on_claim_reply(b, m, r);
+    } else if (r->type == REDIS_REPLY_ERROR && !m) {
+        log_limited(LOG_WARN, "BUS-COMMAND", log_text("detail", r->str));
+    } else if (m) {
         /* one of them is this node */
         m->receivers =
             r->type == REDIS_REPLY_INTEGER && r->integer > 0 ? (size_t)r->integer - 1 : 0;
-        frame_unref(room);
-        s->parent->o.deliver(s->parent->o.ctx, m);
+        b->o.deliver(b->o.ctx, m);
     }
 }
 
@@ -509,6 +577,9 @@ static void act(struct bus *b, struct bus_mail *m) {
     case BUS_PUBLISH:
         publish(b, m);
         break;
+    case BUS_CLAIM:
+        claim(b, m);
+        return;
     case BUS_STOP:
         b->stopping = true;
         break;
@@ -577,6 +648,7 @@ static void on_tick(uv_timer_t *t) {
             remember(s, NULL);
         }
         ping(s->speak, now_ms);
+        look_at_asked(s, now_ms);
         look_at_shard(s);
     }
     if (now_ms >= b->beat_ms + CAPS_BUS_BEAT_MS) {
@@ -710,6 +782,18 @@ void bus_post(struct bus *b, struct bus_mail *m) {
     if (was_empty) {
         (void)uv_async_send(&b->wake);
     }
+}
+
+void bus_tell_revoked(struct bus *b, uint64_t to, slice lines) {
+    struct buf bytes;
+    struct envelope e = {.kind = ENVELOPE_REVOKED, .node = b->id, .payload = lines};
+    buf_init(&bytes, CAPS_BUS_BYTES);
+    envelope_write(&bytes, &e);
+    struct bus_mail *m = bus_mail_new(BUS_PUBLISH, NULL);
+    m->to = to;
+    m->bytes = frame_copy(buf_slice(&bytes));
+    buf_fini(&bytes);
+    bus_post(b, m);
 }
 
 uint64_t bus_node(const struct bus *b) {

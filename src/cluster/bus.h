@@ -43,6 +43,8 @@ void bus_free(struct bus *);
 
 /* Takes the mail. */
 void bus_post(struct bus *, struct bus_mail *);
+/* Tells other nodes what has been revoked, a line each: one node, or BUS_TO_ALL. */
+void bus_tell_revoked(struct bus *, uint64_t to, slice lines);
 /* This node's name: drawn anew at each start. */
 uint64_t bus_node(const struct bus *);
 /* The instance that a room is on. */

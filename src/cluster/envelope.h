@@ -30,8 +30,14 @@
     X(EVERYONE, 10, 1, "all that my clients show: entries")                                        \
     X(COUNT, 11, 1, "nothing: the header says how many members I have now")                        \
     X(GONE, 12, 1, "nothing: I have let go of the room")                                           \
+    X(ORDER, 13, 1, "an admin's order: kick, ban, mute")                                           \
     X(BEAT, 14, 0, "nothing, or when it was sent: I live")                                         \
-    X(BYE, 15, 0, "nothing: I end")
+    X(BYE, 15, 0, "nothing: I end")                                                                \
+    X(ORDERED, 16, 1, "answer to ORDER: how many it put out")                                      \
+    X(WHO, 17, 1, "who is in the room at yours?")                                                  \
+    X(WHO_IS, 18, 1, "answer to WHO: members")                                                     \
+    X(SANCTION, 19, 1, "a ban or mute that holds here")                                            \
+    X(REVOKED, 20, 0, "what has been revoked, a line each")
 
 enum envelope_kind {
 #define X(sym, number, room, what) ENVELOPE_##sym = (number),

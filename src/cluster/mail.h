@@ -14,12 +14,17 @@ enum bus_op {
     BUS_SUBSCRIBE,   /* hear of the room; answered by SUBSCRIBED */
     BUS_UNSUBSCRIBE, /* no more */
     BUS_PUBLISH,     /* bytes, an envelope, to the channel that `to` says */
-    BUS_STOP,        /* internal */
+    BUS_CLAIM, /* `bytes` is a key that one connection of one node may have: CLAIMED answers */
+    BUS_STOP,  /* internal */
 
     /* from the bus, to the room's worker */
     BUS_SUBSCRIBED, /* the room is heard of from now on, or `away` */
     BUS_SENT,       /* answer to a publish that was `counted` */
     BUS_HEARD,      /* envelope */
+
+    /* from the bus, to nobody in particular */
+    BUS_CLAIMED, /* the claim, with `granted`; granted, too, when Redis does not answer in time */
+    BUS_REVOKED, /* another node says what has been revoked: envelope */
 
     /* from the bus, to every worker */
     BUS_LOST,      /* the instance `shard`: nothing is heard or said there */
@@ -37,7 +42,13 @@ struct bus_mail {
     struct frame *room; /* counted, or NULL */
     uint64_t to;
     size_t shard;
-    bool away;                /* subscribed: Redis cannot be reached */
+    bool away;     /* subscribed: Redis cannot be reached */
+    bool granted;  /* claimed */
+    uint64_t conn; /* claim: whose; comes back, as do these: */
+    uint32_t req;
+    void *tag;
+    uint64_t seconds;         /* claim: how long it holds */
+    uint64_t asked_ms;        /* the bus's */
     bool counted;             /* publish: tell how many nodes it went to */
     size_t receivers;         /* sent: nodes, without this one */
     struct frame *bytes;      /* publish, heard: the envelope */

@@ -28,6 +28,9 @@ static void revoke(const struct page *p, const struct identity *who, const char 
     char what[CAPS_LABEL_BYTES + 8];
     (void)snprintf(what, sizeof what, "%s:%.*s", kind, SLICE_FMT(value));
     access_revoke(p->rpc->access, kind, value);
+    if (p->rpc->bus) {
+        bus_tell_revoked(p->rpc->bus, BUS_TO_ALL, slice_str(what));
+    }
     struct audit_entry e = {.user = what[1] == 'u' ? what + sizeof "sub:" - 1 : NULL,
                             .by = identity_user(who),
                             .peer = conn_peer(p->conn),

@@ -285,6 +285,13 @@
 /* The longest that a room which opens waits for what other nodes have of it; an answer takes a
  * millisecond or two. */
 #define CAPS_BUS_OPEN_MS 1000
+/* The longest that who brings a wsToken waits for Redis to say that it is new; then this node's own
+ * knowledge decides. */
+#define CAPS_BUS_CLAIM_MS 500
+/* The longest that room.info and an order wait for what other nodes say. */
+#define CAPS_BUS_GATHER_MS 500
+/* Members of one room over all nodes that room.info lists: some nodes' worth of the hard cap. */
+#define CAPS_BUS_MEMBERS 5000
 /* How long a node may take to send a difference until another one is asked. */
 #define CAPS_BUS_ASK_MS 2000
 /* Option. How often a room that is open on several nodes compares itself with the others. */

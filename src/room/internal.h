@@ -35,7 +35,7 @@ void member_add(struct room *, struct msg *, uint64_t now_ms);
 void member_drop(struct room *, struct member *, uint64_t now_ms);
 void member_free(struct member *);
 /* Who is here, for a member. */
-void room_info(struct room *, struct msg *);
+void room_info(struct room *, struct msg *, uint64_t now_ms);
 /* Who and how much is here, for a page. */
 void room_state(struct room *, struct msg *);
 
@@ -43,5 +43,10 @@ void room_state(struct room *, struct msg *);
 
 void room_kick(struct room *, struct msg *, uint64_t now_ms);
 void room_mute(struct room *, struct msg *, uint64_t now_ms);
+/* A ban or mute holds from now on. */
+struct sanction_row;
+void room_sanction(struct room *, const struct sanction_row *);
+/* Puts the user's connections out; returns how many there were. */
+size_t room_put_out(struct room *, slice user, slice reason, uint64_t now_ms);
 
 #endif

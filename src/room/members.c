@@ -5,6 +5,7 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "room/abroad.h"
 #include "room/internal.h"
 #include "room/rooms.h"
 #include "yata.h"
@@ -50,7 +51,7 @@ void member_drop(struct room *r, struct member *who, uint64_t now_ms) {
 
 /* ---- what is told of them ---- */
 
-void room_info(struct room *r, struct msg *m) {
+void room_info(struct room *r, struct msg *m, uint64_t now_ms) {
     size_t count[ROLE_ADMIN + 1] = {0};
     struct member_info *list = mem_new(r->members.used * sizeof *list);
     size_t n = 0;
@@ -68,7 +69,7 @@ void room_info(struct room *r, struct msg *m) {
     m->answer.readers = count[ROLE_READ];
     m->answer.writers = count[ROLE_WRITE];
     m->answer.admins = count[ROLE_ADMIN];
-    room_answer(r, m, MSG_ANSWER, ERR_OK);
+    abroad_who(r, m, now_ms);
 }
 
 static json_t *members_json(const struct room *r) {

@@ -55,6 +55,7 @@ void msg_free(struct msg *m) {
     } else if (m->kind == MSG_ANSWER) {
         for (size_t i = 0; i < m->answer.members_count; i++) {
             identity_unref(m->answer.members[i].who);
+            frame_unref(m->answer.members[i].user);
         }
         mem_free(m->answer.members);
     }

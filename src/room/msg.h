@@ -82,7 +82,8 @@ enum msg_kind {
 struct member_info {
     conn_id conn;
     enum role role;
-    struct identity *who; /* counted */
+    struct identity *who; /* counted; NULL: on another node, then */
+    struct frame *user;   /* counted: its name */
 };
 
 struct echo;

@@ -12,6 +12,7 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "room/abroad.h"
 #include "room/internal.h"
 #include "room/rooms.h"
 #include "yata.h"
@@ -46,7 +47,8 @@ static void refuse(const struct room *r, const char *why) {
 /* ---- saying ---- */
 
 static bool counts(enum envelope_kind kind) {
-    return kind == ENVELOPE_UPDATE || kind == ENVELOPE_PRESENCE || kind == ENVELOPE_COUNT;
+    return kind == ENVELOPE_UPDATE || kind == ENVELOPE_PRESENCE || kind == ENVELOPE_COUNT ||
+           kind == ENVELOPE_ORDER;
 }
 
 static struct frame *enveloped(const struct envelope *e) {
@@ -77,7 +79,7 @@ static void post(const struct rooms_bus *bus, struct frame *room, uint64_t to,
     }
 }
 
-static void say(struct room *r, enum envelope_kind kind, uint64_t to, slice payload) {
+void peers_say(struct room *r, enum envelope_kind kind, uint64_t to, slice payload) {
     struct peers *p = &r->peers;
     p->sequence += counts(kind); /* also when it is too large to be said: then it will be missed */
     struct envelope e = {.kind = kind,
@@ -129,7 +131,7 @@ static void say_vector(struct room *r, enum envelope_kind kind, uint64_t to, uin
     room_tick(r, now_ms);
     struct frame *vector = own_vector(r);
     if (vector) {
-        say(r, kind, to, frame_slice(vector));
+        peers_say(r, kind, to, frame_slice(vector));
         frame_unref(vector);
     }
 }
@@ -190,7 +192,7 @@ static void ask(struct room *r, struct peer *who, uint64_t now_ms) {
     who->owes = false;
     who->stranger = false;
     who->vector = frame_unref(who->vector);
-    say(r, ENVELOPE_ASK, who->node, buf_slice(&b));
+    peers_say(r, ENVELOPE_ASK, who->node, buf_slice(&b));
     buf_fini(&b);
     yata_bytes_fini(&clocks);
 }
@@ -239,6 +241,7 @@ void peers_open(struct room *r) {
     struct peers *p = &r->peers;
     const struct rooms_bus *bus = bus_of(r);
     list_init(&p->early);
+    list_init(&p->gathers);
     if (!bus->node) {
         return;
     }
@@ -335,6 +338,7 @@ static void drop_peer(struct room *r, uint64_t node, uint64_t now_ms) {
         presence_leave(&r->presence, node, now_ms);
         rooms_mark(r->parent, r);
     }
+    abroad_sweep(r, now_ms, who != NULL);
     if (p->asked_node == node) {
         p->asked_node = 0;
         ask_next(r, now_ms);
@@ -352,7 +356,7 @@ static void compare_later(struct room *r, uint64_t now_ms) {
 static void say_everyone(struct room *r, uint64_t to) {
     struct frame *all = presence_own(&r->presence);
     if (all) {
-        say(r, ENVELOPE_EVERYONE, to, frame_slice(all));
+        peers_say(r, ENVELOPE_EVERYONE, to, frame_slice(all));
         frame_unref(all);
     }
 }
@@ -373,6 +377,7 @@ static void answer(struct room *r, const struct envelope *e, uint64_t now_ms) {
     }
     if (e->kind != ENVELOPE_COMPARE) {
         say_everyone(r, e->node);
+        abroad_say_sanctions(r, e->node, now_ms);
     }
     if (e->kind == ENVELOPE_OPEN || it != STANDS_EQUAL) {
         say_vector(r, ENVELOPE_HERE, e->node, now_ms);
@@ -398,7 +403,8 @@ static void on_ask(struct room *r, const struct envelope *e, uint64_t now_ms) {
         rooms_mark(r->parent, r);
     }
     say_everyone(r, e->node);
-    say(r, ENVELOPE_DIFF, e->node, slice_of(out.p, out.n));
+    abroad_say_sanctions(r, e->node, now_ms);
+    peers_say(r, ENVELOPE_DIFF, e->node, slice_of(out.p, out.n));
     yata_bytes_fini(&out);
 }
 
@@ -460,12 +466,22 @@ static void hear(struct room *r, struct peer *who, const struct envelope *e, uin
     case ENVELOPE_EVERYONE:
         on_presence(r, who, e, now_ms);
         break;
+    case ENVELOPE_ORDER:
+    case ENVELOPE_ORDERED:
+    case ENVELOPE_SANCTION:
+    case ENVELOPE_WHO:
+    case ENVELOPE_WHO_IS:
+        if (abroad_hear(r, e, now_ms) != ERR_OK) {
+            refuse(r, "its order or answer is malformed");
+        }
+        break;
     case ENVELOPE_GONE:
         drop_peer(r, e->node, now_ms);
         break;
     case ENVELOPE_COUNT:
-    case ENVELOPE_BEAT: /* never about a room: see envelope.h */
+    case ENVELOPE_BEAT: /* these are never about a room: see envelope.h */
     case ENVELOPE_BYE:
+    case ENVELOPE_REVOKED:
         break;
     }
 }
@@ -539,6 +555,7 @@ void peers_return(struct room *r, uint64_t now_ms) {
         rooms_mark(r->parent, r);
         say_vector(r, ENVELOPE_RETURN, BUS_TO_ROOM, now_ms);
         say_everyone(r, BUS_TO_ROOM);
+        abroad_say_sanctions(r, BUS_TO_ROOM, now_ms);
     }
     if (bus_of(r)->own_store) {
         say_vector(r, ENVELOPE_OPEN, BUS_TO_ALL, now_ms);
@@ -585,6 +602,7 @@ void peers_sweep(struct room *r, uint64_t now_ms) {
     if (p->state == PEERS_OFF) {
         return;
     }
+    abroad_sweep(r, now_ms, false);
     if (p->asked_node && now_ms >= p->asked_ms + CAPS_BUS_ASK_MS) {
         p->asked_node = 0;
         ask_next(r, now_ms);
@@ -605,7 +623,7 @@ void peers_leave(struct room *r) {
         return;
     }
     if (peers_any(r)) {
-        say(r, ENVELOPE_GONE, BUS_TO_ROOM, (slice){0});
+        peers_say(r, ENVELOPE_GONE, BUS_TO_ROOM, (slice){0});
     }
     bus_of(r)->post(bus_of(r)->ctx, bus_mail_new(BUS_UNSUBSCRIBE, r->name));
     list_remove(&r->peers.opening);
@@ -630,13 +648,13 @@ void peers_fini(struct peers *p) {
 
 void peers_tell_update(struct room *r, const struct frame *update) {
     if (update && peers_any(r)) {
-        say(r, ENVELOPE_UPDATE, BUS_TO_ROOM, frame_slice(update));
+        peers_say(r, ENVELOPE_UPDATE, BUS_TO_ROOM, frame_slice(update));
     }
 }
 
 void peers_tell_presence(struct room *r, const struct frame *entries) {
     if (entries && peers_any(r)) {
-        say(r, ENVELOPE_PRESENCE, BUS_TO_ROOM, frame_slice(entries));
+        peers_say(r, ENVELOPE_PRESENCE, BUS_TO_ROOM, frame_slice(entries));
     }
 }
 
@@ -649,7 +667,7 @@ void peers_tell_rest(struct room *r) {
     if (r->peers.tell_members) {
         r->peers.tell_members = false;
         if (peers_any(r)) {
-            say(r, ENVELOPE_COUNT, BUS_TO_ROOM, (slice){0});
+            peers_say(r, ENVELOPE_COUNT, BUS_TO_ROOM, (slice){0});
         }
     }
 }

@@ -70,6 +70,9 @@ struct peers {
     uint64_t compare_ms;        /* when to compare next */
     struct list_node returning; /* in rooms' list: to say RETURN, or OPEN, soon */
     bool anew;                  /* RETURN, in a new epoch */
+
+    struct list_node gathers; /* questions under way, see abroad.h */
+    uint64_t questions;       /* asked so far */
 };
 
 /* A room has been made: hears of others from now on. */
@@ -96,6 +99,8 @@ void peers_fini(struct peers *);
 /* A question about a room that is not here: answers that it is not. */
 void peers_none(const struct rooms_bus *, struct frame *room, uint64_t to);
 
+/* Says something of the room to other nodes: to one, BUS_TO_ROOM or BUS_TO_ALL. */
+void peers_say(struct room *, enum envelope_kind, uint64_t to, slice payload);
 /* Whether any other node has the room open. */
 bool peers_any(const struct room *);
 /* A tick's update by clients of this node, or NULL. */

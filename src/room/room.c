@@ -12,6 +12,7 @@
 #include "observe/metrics.h"
 #include "observe/span.h"
 #include "room/echo.h"
+#include "room/abroad.h"
 #include "room/internal.h"
 #include "room/rooms.h"
 #include "room/sanctions.h"
@@ -629,6 +630,7 @@ void room_free(struct room *r) {
     }
     reset_tick(r);
     mem_free(r->local);
+    abroad_fini(r);
     peers_fini(&r->peers);
     lasting_fini(&r->lasting);
     sanctions_free(r->sanctions);
@@ -699,7 +701,7 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
         on_awareness(r, m, now_ms);
         break;
     case MSG_INFO:
-        room_info(r, m);
+        room_info(r, m, now_ms);
         break;
     case MSG_REPAIR:
         on_repair(r, m, now_ms);

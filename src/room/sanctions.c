@@ -8,6 +8,7 @@ struct row {
     char *user;
     size_t user_bytes;
     uint64_t until_ms;
+    uint64_t stamp;
 };
 
 struct sanctions {
@@ -42,19 +43,36 @@ static const struct row *find(const struct sanctions *s, enum sanction kind, sli
     return NULL;
 }
 
-void sanctions_lift(struct sanctions *s, enum sanction kind, slice user) {
-    const struct row *r = find(s, kind, user);
+uint64_t sanctions_next(const struct sanctions *s) {
+    uint64_t highest = 0;
+    for (size_t i = 0; s && i < s->count; i++) {
+        highest = s->rows[i].stamp > highest ? s->rows[i].stamp : highest;
+    }
+    return highest + 1;
+}
+
+void sanctions_set(struct sanctions *s, const struct sanction_row *row) {
+    const struct row *r = find(s, row->kind, row->user);
+    if (r && (row->stamp < r->stamp || (row->stamp == r->stamp && row->until_ms <= r->until_ms))) {
+        return; /* equal stamps: nodes that could not hear each other; the longer one holds */
+    }
     if (r) {
         remove_at(s, (size_t)(r - s->rows));
     }
-}
-
-void sanctions_set(struct sanctions *s, enum sanction kind, slice user, uint64_t until_ms) {
-    sanctions_lift(s, kind, user);
     if (s->count == CAPS_SANCTIONS) {
         remove_at(s, 0);
     }
-    s->rows[s->count++] = (struct row){kind, mem_copy_str(user.p, user.n), user.n, until_ms};
+    s->rows[s->count++] = (struct row){row->kind, mem_copy_str(row->user.p, row->user.n),
+                                       row->user.n, row->until_ms, row->stamp};
+}
+
+bool sanctions_nth(const struct sanctions *s, size_t n, struct sanction_row *ret) {
+    if (!s || n >= s->count) {
+        return false;
+    }
+    const struct row *r = &s->rows[n];
+    *ret = (struct sanction_row){r->kind, slice_of(r->user, r->user_bytes), r->until_ms, r->stamp};
+    return true;
 }
 
 bool sanctions_hold(const struct sanctions *s, enum sanction kind, slice user, uint64_t now_ms) {

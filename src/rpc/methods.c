@@ -688,7 +688,8 @@ static void on_answer(struct session *s, struct msg *m) {
     struct user_info *users = mem_new(n * sizeof *users);
     for (size_t i = 0; i < n; i++) {
         const struct member_info *who = &m->answer.members[i];
-        users[i] = (struct user_info){slice_str(identity_user(who->who)), who->conn, who->role};
+        slice user = who->who ? slice_str(identity_user(who->who)) : frame_slice(who->user);
+        users[i] = (struct user_info){user, who->conn, who->role};
     }
     r.users = n ? users : NULL;
     r.users_count = n;

@@ -2,91 +2,11 @@
  * the same people; Redis may be away, slow, empty or lying, and everybody comes to agree again.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { CollabClient, Membership } from "../support/client.ts";
-import { Redis, type Wire } from "../support/redis.ts";
-import { type Replica, converged } from "../support/replica.ts";
-import { Server } from "../support/server.ts";
+import { type Node, type Person, agree, health, nodes, people, person, scribble, serving, sum } from "../support/cluster.ts";
+import { Redis } from "../support/redis.ts";
+import { converged } from "../support/replica.ts";
 import { type Context, test } from "../support/suite.ts";
 import { pause, poll, until } from "../support/wait.ts";
-
-const COMPARE_MS = 1000;
-
-interface Node {
-    server: Server;
-    wire: Wire;
-    data: string;
-}
-
-interface NodeOptions {
-    compareMs?: number;
-    /** It will be killed: no clean end is asked of it. */
-    mortal?: boolean;
-}
-
-/** A node on a wire of its own, with a store of its own. */
-async function node(t: Context, redis: Redis, o: NodeOptions = {}): Promise<Node> {
-    const wire = await redis.wire();
-    const data = mkdtempSync(join(tmpdir(), "collabd-cluster-"));
-    t.defer(() => rmSync(data, { recursive: true, force: true }));
-    const flags = ["--workers", "2", "--data", data, "--bus-compare-ms", String(o.compareMs ?? COMPARE_MS)];
-    const env = { REDIS_URL: `redis://127.0.0.1:${wire.port}` };
-    const server = o.mortal
-        ? await Server.start(t.settings.program, flags, { env })
-        : await t.start(flags, { env });
-    t.defer(() => (o.mortal ? server.kill() : undefined));
-    await serving(server);
-    return { server, wire, data };
-}
-
-const health = async (server: Server) => (await (await fetch(server.http("/collab/health"))).json()) as { cluster: string; nodes: number };
-
-async function serving(server: Server): Promise<void> {
-    await poll(async () => (await health(server)).cluster === "serving", "the node is on the bus");
-}
-
-async function nodes(t: Context, redis: Redis, count: number, o: NodeOptions = {}): Promise<Node[]> {
-    const all: Node[] = [];
-    for (let i = 0; i < count; i++) {
-        all.push(await node(t, redis, i === 0 ? o : { ...o, mortal: false }));
-    }
-    await poll(async () => (await health(all[0]!.server)).nodes === count, "all nodes know each other");
-    return all;
-}
-
-interface Person {
-    client: CollabClient;
-    room: Membership;
-    replica: Replica;
-}
-
-async function person(t: Context, server: Server, room: string, replica = t.replica()): Promise<Person> {
-    const client = await t.connect(server);
-    return { client, room: await client.join(room, replica), replica };
-}
-
-const people = (t: Context, all: Node[], room: string): Promise<Person[]> =>
-    Promise.all(all.map((n) => person(t, n.server, room)));
-
-async function scribble(t: Context, all: Person[], rounds: number): Promise<void> {
-    for (let i = 0; i < rounds; i++) {
-        all.forEach((one) => t.rng.chance(0.6) && one.replica.scribble(t.rng));
-        await pause(t.rng.below(6));
-    }
-}
-
-async function agree(all: Person[], ms?: number): Promise<void> {
-    await Promise.all(all.map((one) => one.client.quiet()));
-    await converged(
-        all.map((one) => one.replica),
-        ms,
-    );
-}
-
-const sum = async (all: Node[], metric: string): Promise<number> =>
-    (await Promise.all(all.map((n) => n.server.metric(metric)))).reduce((a, b) => a + b);
 
 /** Nodes that compare and find nothing: differences are asked for no more. */
 async function stillness(all: Node[]): Promise<void> {

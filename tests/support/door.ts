@@ -68,6 +68,11 @@ export class Door {
         return new Door(t, server, at < 0 ? undefined : flags[at + 1]!);
     }
 
+    /** One to a server that has been started with the secret of these tests. */
+    static to(t: Context, server: Server): Door {
+        return new Door(t, server, undefined);
+    }
+
     token(claims: Json = {}, header: Json = {}): string {
         return this.issuer.token(claims, header);
     }
