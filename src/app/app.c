@@ -246,7 +246,7 @@ static struct rooms_bus rooms_bus(const struct app *a, const struct conf *c) {
                               .node = bus_node(a->bus),
                               .post = room_bus_post,
                               .shard = room_bus_shard,
-                              .own_store = true,
+                              .own_store = c->store == NULL,
                               .compare_ms = c->bus_compare_ms};
 }
 
