@@ -115,7 +115,9 @@ static void put_in_force(struct jwks *j, struct keyset *set, bool down, struct l
     if (set) {
         old = j->now;
         j->now = set;
-        metric_set(METRIC_JWKS_AGE, 0, (int64_t)(clock_wall_ms() / 1000));
+        if (j->url) { /* a file is as good as it ever was */
+            metric_set(METRIC_JWKS_AGE, 0, (int64_t)(clock_wall_ms() / 1000));
+        }
     }
     j->fetching = false;
     j->down = down;

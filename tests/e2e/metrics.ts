@@ -2,18 +2,13 @@
  * counted themselves, and every delay, resend, drop and pause where it belongs.
  */
 import assert from "node:assert/strict";
-import type { WebSocket } from "ws";
-import { MuxClient, ShortClient } from "../support/binary.ts";
 import { b64 } from "../support/client.ts";
 import { Door, certificate, folder } from "../support/door.ts";
-import { PlainClient } from "../support/plain.ts";
 import { converged } from "../support/replica.ts";
 import type { Server } from "../support/server.ts";
-import { type Context, test } from "../support/suite.ts";
-import { Tally, sum } from "../support/tally.ts";
+import { test } from "../support/suite.ts";
+import { DIALECTS, company, sum } from "../support/tally.ts";
 import { poll, until } from "../support/wait.ts";
-
-const DIALECTS = ["jsonrpc", "binary", "mux", "plainjson"];
 
 /** The value is polled: clients know of a message before the server's worker has counted the next. */
 async function becomes(server: Server, name: string, labels: string, want: number): Promise<void> {
@@ -23,31 +18,6 @@ async function becomes(server: Server, name: string, labels: string, want: numbe
     } catch (e) {
         throw new Error(`${(e as Error).message}; it is ${got}`);
     }
-}
-
-/** Four clients, one of each dialect, all counting, in one room. */
-async function company(t: Context, server: Server, roomId: string) {
-    const tallies: Tally[] = [];
-    const watch = (text?: "plainjson") => ({
-        watch: (ws: WebSocket): void => {
-            const tally = new Tally(text);
-            tally.watch(ws);
-            tallies.push(tally);
-        },
-    });
-    const replicas = [0, 1, 2, 3].map(() => t.replica());
-    const json = await t.connect(server, watch());
-    await json.join(roomId, replicas[0]);
-    const short = await ShortClient.connect(server, watch());
-    t.defer(() => short.line.ws.terminate());
-    await short.join(roomId, replicas[1]);
-    const mux = await MuxClient.connect(server, watch());
-    t.defer(() => mux.line.ws.terminate());
-    await mux.joinMux(roomId, replicas[2]);
-    const plain = await PlainClient.connect(server, roomId, replicas[3], undefined, watch("plainjson"));
-    t.defer(() => plain.line.ws.terminate());
-    await plain.synced();
-    return { tallies, replicas, json };
 }
 
 test(

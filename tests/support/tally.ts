@@ -2,6 +2,14 @@
  * it counted: how many and how many bytes, each way, by dialect.
  */
 import type { WebSocket } from "ws";
+import { MuxClient, ShortClient } from "./binary.ts";
+import type { CollabClient } from "./client.ts";
+import { PlainClient } from "./plain.ts";
+import type { Replica } from "./replica.ts";
+import type { Server } from "./server.ts";
+import type { Context } from "./suite.ts";
+
+export const DIALECTS = ["jsonrpc", "binary", "mux", "plainjson"];
 
 export interface Count {
     messages: number;
@@ -44,4 +52,33 @@ export function sum(tallies: Tally[], way: "sent" | "received", dialect: string)
         total.bytes += count?.bytes ?? 0;
     }
     return total;
+}
+
+/** Four clients, one of each dialect, all counting, in one room. */
+export async function company(
+    t: Context,
+    server: Server,
+    roomId: string,
+): Promise<{ tallies: Tally[]; replicas: Replica[]; json: CollabClient }> {
+    const tallies: Tally[] = [];
+    const watch = (text?: "plainjson"): { watch: (ws: WebSocket) => void } => ({
+        watch: (ws: WebSocket): void => {
+            const tally = new Tally(text);
+            tally.watch(ws);
+            tallies.push(tally);
+        },
+    });
+    const replicas = [0, 1, 2, 3].map(() => t.replica());
+    const json = await t.connect(server, watch());
+    await json.join(roomId, replicas[0]);
+    const short = await ShortClient.connect(server, watch());
+    t.defer(() => short.line.ws.terminate());
+    await short.join(roomId, replicas[1]);
+    const mux = await MuxClient.connect(server, watch());
+    t.defer(() => mux.line.ws.terminate());
+    await mux.joinMux(roomId, replicas[2]);
+    const plain = await PlainClient.connect(server, roomId, replicas[3], undefined, watch("plainjson"));
+    t.defer(() => plain.line.ws.terminate());
+    await plain.synced();
+    return { tallies, replicas, json };
 }
