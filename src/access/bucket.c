@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -18,6 +19,12 @@
 
 /* So many that eight busy workers seldom meet in one. */
 enum { PARTS = 64, QUARTERS = 4, POINTS_MAX = 100000000 };
+/* A slice and what may be spent on credit, as parts of the whole. The credit is for a burst that is
+ * faster than an answer; it is charged, so it changes when somebody may act and not how often. */
+enum { SLICES = 8, CREDITS = 4 };
+/* A slice that nobody has touched for so long is given up: in that time the bucket has refilled
+ * most of it. And a question without an answer for so long is asked again. */
+enum { LEASE_MS = 2000, ANSWER_MS = 1000, AGAIN_MS = 20 };
 #define NS_PER_MS     1000000u
 #define NS_PER_MINUTE 60000000000u
 
@@ -36,6 +43,15 @@ struct bucket {
         uint64_t full_at_ns; /* refilled */
         uint64_t taken;      /* counted; quarters */
     };
+    /* several nodes; quarters */
+    unsigned leased;
+    unsigned owed;
+    bool asking;
+    bool dry; /* the last slice was not whole */
+    uint64_t asked_ms;
+    uint64_t touched_ms;
+    uint64_t dry_ms; /* not before this is a next one to be had */
+
     slice key; /* the bytes behind this struct */
 };
 
@@ -61,6 +77,11 @@ struct buckets {
     struct rule rules[BUCKET_CLASSES];
     size_t keys_max; /* of a class in a part */
     uint64_t seed;
+    void (*lease)(void *ctx, const struct bucket_lease *);
+    void *lease_ctx;
+    /* any thread, atomic */
+    atomic_uint nodes;
+    atomic_bool leasing;
     /* each under its lock */
     struct part parts[PARTS];
 };
@@ -84,6 +105,9 @@ struct buckets *buckets_new(const struct bucket_options *o) {
     size_t keys_max = o && o->keys_max ? o->keys_max : CAPS_BUCKET_KEYS;
     b->keys_max = (keys_max + PARTS - 1) / PARTS;
     b->seed = rand_u64();
+    b->lease = o ? o->lease : NULL;
+    b->lease_ctx = o ? o->lease_ctx : NULL;
+    buckets_nodes(b, 1, false);
     for (size_t i = 0; i < BUCKET_CLASSES; i++) {
         b->rules[i] = make_rule(&rows[i].limit, o ? &o->limits[i] : &(struct bucket_limit){0});
     }
@@ -176,6 +200,75 @@ static enum err take_count(struct table *t, const struct rule *r, slice key, uns
     return ERR_OK;
 }
 
+/* ---- slices ---- */
+
+/* Whether it is time to ask for the next one. */
+static bool wants_slice(const struct bucket *k, unsigned slice_quarters, uint64_t now_ms) {
+    bool low = k->leased < slice_quarters / 2 || k->owed;
+    bool under_way = k->asking && now_ms < k->asked_ms + ANSWER_MS;
+    return low && !under_way && now_ms >= k->dry_ms;
+}
+
+static unsigned slice_of_rule(const struct rule *r) {
+    unsigned quarters = r->limit.points * QUARTERS / SLICES;
+    return quarters > QUARTERS ? quarters : QUARTERS;
+}
+
+/* Pays from the slice, or on credit; fills in the question that is to be asked, if any. */
+static enum err spend_lease(struct bucket *k, const struct rule *r, unsigned cost, uint64_t now_ms,
+                            struct bucket_lease *ret_ask, uint64_t *ret_retry_after_ms) {
+    unsigned credit = k->dry ? QUARTERS : r->limit.points * QUARTERS / CREDITS;
+    unsigned whole = r->limit.points * QUARTERS;
+    enum err e = ERR_OK;
+    cost = cost < whole ? cost : whole;
+    if (now_ms > k->touched_ms + LEASE_MS) {
+        k->leased = 0;
+    }
+    k->touched_ms = now_ms;
+    if (k->leased >= cost) {
+        k->leased -= cost;
+    } else if (now_ms >= k->dry_ms && (!k->owed || k->owed + cost <= credit)) {
+        k->owed += cost;
+    } else {
+        e = ERR_RATE;
+        *ret_retry_after_ms = now_ms < k->dry_ms ? k->dry_ms - now_ms : AGAIN_MS;
+    }
+    if (wants_slice(k, slice_of_rule(r), now_ms)) {
+        k->asking = true;
+        k->asked_ms = now_ms;
+        ret_ask->owed = k->owed;
+        ret_ask->want = slice_of_rule(r);
+    }
+    return e;
+}
+
+void bucket_leased(struct buckets *b, enum bucket_class class, slice key, unsigned owed,
+                   unsigned granted, uint64_t wait_ms, uint64_t now_ms) {
+    struct part *p = part_of(b, key);
+    (void)pthread_mutex_lock(&p->lock);
+    struct bucket *k = map_find(&p->tables[class].map, key);
+    if (k) { /* else it has been forgotten */
+        k->asking = false;
+        k->owed -= owed < k->owed ? owed : k->owed;
+        k->leased += granted;
+        k->dry = wait_ms > 0;
+        k->dry_ms = now_ms + wait_ms;
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+void buckets_nodes(struct buckets *b, unsigned nodes, bool leasing) {
+    /* relaxed: who acts a moment later goes by the old numbers */
+    atomic_store_explicit(&b->nodes, nodes ? nodes : 1, memory_order_relaxed);
+    atomic_store_explicit(&b->leasing, leasing && b->lease, memory_order_relaxed);
+}
+
+bool bucket_is_shared(enum bucket_class class) {
+    return class == BUCKET_USER || class == BUCKET_ROOM || class == BUCKET_JOIN;
+}
+
+/* ---- taking ---- */
+
 static enum err take_points(struct table *t, const struct rule *r, slice key, unsigned cost,
                             size_t keys_max, uint64_t now_ns, uint64_t *ret_retry_after_ms) {
     struct bucket *k = map_find(&t->map, key);
@@ -194,6 +287,12 @@ static enum err take_points(struct table *t, const struct rule *r, slice key, un
     return ERR_OK;
 }
 
+static void give_points(struct bucket *k, const struct rule *r, unsigned cost, uint64_t now_ns) {
+    uint64_t debt = debt_ns(k, r, now_ns);
+    uint64_t price = price_ns(r, cost);
+    k->full_at_ns = now_ns + (debt > price ? debt - price : 0);
+}
+
 static slice cut(slice key) {
     return slice_of(key.p, key.n < CAPS_LABEL_BYTES ? key.n : CAPS_LABEL_BYTES);
 }
@@ -205,13 +304,33 @@ enum err bucket_take(struct buckets *b, enum bucket_class class, slice key, unsi
         return ERR_OK;
     }
     key = cut(key);
+    unsigned nodes =
+        bucket_is_shared(class) ? atomic_load_explicit(&b->nodes, memory_order_relaxed) : 1;
+    bool leasing = nodes > 1 && atomic_load_explicit(&b->leasing, memory_order_relaxed);
+    unsigned price =
+        leasing ? cost : cost * nodes; /* a share of the limit: each point costs more */
+    struct bucket_lease ask = {.class = class,
+                               .key = key,
+                               .nodes = nodes,
+                               .quarter_ns = r->quarter_ns,
+                               .whole_ns = r->whole_ns};
     struct part *p = part_of(b, key);
     struct table *t = &p->tables[class];
     (void)pthread_mutex_lock(&p->lock);
-    enum err e = r->quarter_ns ? take_points(t, r, key, cost, b->keys_max, now_ms * NS_PER_MS,
+    enum err e = r->quarter_ns ? take_points(t, r, key, price, b->keys_max, now_ms * NS_PER_MS,
                                              ret_retry_after_ms)
                                : take_count(t, r, key, cost, ret_retry_after_ms);
+    if (e == ERR_OK && leasing) {
+        struct bucket *k = map_find(&t->map, key);
+        e = spend_lease(k, r, cost, now_ms, &ask, ret_retry_after_ms);
+        if (e != ERR_OK) {
+            give_points(k, r, cost, now_ms * NS_PER_MS);
+        }
+    }
     (void)pthread_mutex_unlock(&p->lock);
+    if (ask.want) {
+        b->lease(b->lease_ctx, &ask);
+    }
     return e;
 }
 
@@ -225,9 +344,9 @@ void bucket_give(struct buckets *b, enum bucket_class class, slice key, unsigned
     struct bucket *k = map_find(&t->map, key);
     if (r->quarter_ns) {
         if (k) { /* else it is full, or was forgotten */
-            uint64_t debt = debt_ns(k, r, now_ms * NS_PER_MS);
-            uint64_t price = price_ns(r, cost);
-            k->full_at_ns = now_ms * NS_PER_MS + (debt > price ? debt - price : 0);
+            give_points(k, r, cost, now_ms * NS_PER_MS);
+            bool leasing = atomic_load_explicit(&b->leasing, memory_order_relaxed);
+            k->leased += leasing && bucket_is_shared(class) ? cost : 0;
         }
     } else if (cost) {
         must(k && k->taken >= cost);

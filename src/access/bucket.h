@@ -14,8 +14,11 @@
  * CAPS_BUCKET_KEYS per class the one that was asked for the longest ago goes. Who keeps asking is
  * not forgotten, also when being refused. Counts are never dropped; those who hold bound them.
  *
- * Over several nodes this interface stays: an act is judged at once by what this node knows, and
- * what was taken elsewhere is charged afterwards.
+ * Over several nodes the rates of users, rooms and joins are counted in one place (Redis), from
+ * which each node leases points in slices: an act is judged at once, by what is left of the slice,
+ * and the next slice is asked for before it is used up. Of a key that has no slice yet a part may
+ * be spent on credit, and is charged with the next question. While that place cannot be reached
+ * each node lets its share of the limit pass. What a node counts itself holds in any case.
  *
  * Thread: any, but for new and free. Nothing blocks longer than a look-up.
  */
@@ -26,7 +29,8 @@
 #include "base/slice.h"
 #include "limit/caps.h"
 
-/* symbol, name (`data.bucket` of a refusal), points, refill per minute; 0: a count */
+/* symbol, name (`data.bucket` of a refusal), points, refill per minute; 0: a count. The first three
+ * are counted over all nodes, see bucket_is_shared. */
 #define BUCKET_TABLE(X)                                                                            \
     X(USER, "user", CAPS_RATE_POINTS, CAPS_RATE_POINTS * 60 / CAPS_RATE_SECONDS)                   \
     X(ROOM, "room", CAPS_RATE_ROOM_POINTS, CAPS_RATE_ROOM_PER_SECOND * 60)                         \
@@ -59,9 +63,24 @@ struct bucket_limit {
     unsigned per_minute; /* 0: the same; a class that is counted stays so */
 };
 
+/* What a node asks for; costs are in quarters of a point. */
+struct bucket_lease {
+    enum bucket_class class;
+    slice key;
+    unsigned owed;       /* spent on credit, to be charged in any case */
+    unsigned want;       /* a slice */
+    unsigned nodes;      /* among how many what is there is to be shared */
+    uint64_t quarter_ns; /* to refill one */
+    uint64_t whole_ns;   /* to refill all */
+};
+
 struct bucket_options {
     struct bucket_limit limits[BUCKET_CLASSES]; /* instead of the table's */
     size_t keys_max;                            /* of each class; 0: CAPS_BUCKET_KEYS */
+    /* Asks for a slice; bucket_leased brings the answer. Called by whoever takes, under no lock.
+     * The key is borrowed. NULL: there is only one node. */
+    void (*lease)(void *ctx, const struct bucket_lease *);
+    void *lease_ctx;
 };
 
 struct buckets;
@@ -79,6 +98,16 @@ NODISCARD enum err bucket_take(struct buckets *, enum bucket_class, slice key, u
                                uint64_t now_ms, uint64_t *ret_retry_after_ms);
 /* Gives back what was taken: the end of what is counted, or an act that was refused elsewhere. */
 void bucket_give(struct buckets *, enum bucket_class, slice key, unsigned cost, uint64_t now_ms);
+
+/* ---- several nodes ---- */
+
+/* How many nodes there are now, this one included, and whether slices can be had. */
+void buckets_nodes(struct buckets *, unsigned nodes, bool leasing);
+/* The answer: what was granted, and when to ask again after less than was wanted. `owed` has been
+ * charged; it is 0, as is `granted`, when there was no answer. */
+void bucket_leased(struct buckets *, enum bucket_class, slice key, unsigned owed, unsigned granted,
+                   uint64_t wait_ms, uint64_t now_ms);
+bool bucket_is_shared(enum bucket_class);
 
 /* ---- inspection ---- */
 

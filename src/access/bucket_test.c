@@ -411,8 +411,95 @@ static void what_sharing_costs(void **state) {
     }
 }
 
+/* ---- several nodes ---- */
+
+struct asked {
+    unsigned count;
+    struct bucket_lease last;
+};
+
+static void note_lease(void *ctx, const struct bucket_lease *l) {
+    struct asked *a = ctx;
+    a->count++;
+    a->last = *l;
+}
+
+static struct buckets *leasing_buckets(struct asked *a, unsigned nodes, bool leasing) {
+    struct bucket_options o = {.lease = note_lease, .lease_ctx = a};
+    struct buckets *b = buckets_new(&o);
+    buckets_nodes(b, nodes, leasing);
+    return b;
+}
+
+static void grant(struct buckets *b, unsigned owed, unsigned granted, uint64_t wait_ms,
+                  uint64_t now_ms) {
+    bucket_leased(b, BUCKET_USER, slice_str("somebody"), owed, granted, wait_ms, now_ms);
+}
+
+static void a_burst_passes_on_credit_and_asks_once(void **state) {
+    (void)state;
+    struct asked a = {0};
+    struct buckets *b = leasing_buckets(&a, 2, true);
+    uint64_t retry = 0;
+    assert_int_equal(burst(b, BUCKET_USER, BUCKET_COST_UPDATE, 5000, &retry), 200 / 4);
+    assert_int_equal(a.count, 1);
+    assert_int_equal(a.last.owed, BUCKET_COST_UPDATE);
+    assert_int_equal(a.last.nodes, 2);
+    assert_int_equal(a.last.want, 200 * 4 / 8);
+    assert_true(retry > 0);
+    buckets_free(b);
+}
+
+static void a_slice_is_spent_and_the_next_one_asked_for_in_time(void **state) {
+    (void)state;
+    struct asked a = {0};
+    struct buckets *b = leasing_buckets(&a, 2, true);
+    uint64_t retry = 0;
+    assert_true(take(b, BUCKET_USER, "somebody", BUCKET_COST_UPDATE, 5000, &retry));
+    grant(b, a.last.owed, 100, 0, 5001); /* 25 updates, and nothing is owed any more */
+    for (unsigned i = 0; i < 12; i++) {
+        assert_true(take(b, BUCKET_USER, "somebody", BUCKET_COST_UPDATE, 5001, &retry));
+    }
+    assert_int_equal(a.count, 1);
+    assert_true(take(b, BUCKET_USER, "somebody", BUCKET_COST_UPDATE, 5001, &retry));
+    assert_int_equal(a.count, 2); /* half of it is gone */
+    assert_int_equal(a.last.owed, 0);
+    buckets_free(b);
+}
+
+static void who_is_told_to_wait_is_refused_until_then(void **state) {
+    (void)state;
+    struct asked a = {0};
+    struct buckets *b = leasing_buckets(&a, 3, true);
+    uint64_t retry = 0;
+    assert_true(take(b, BUCKET_USER, "somebody", BUCKET_COST_UPDATE, 5000, &retry));
+    grant(b, a.last.owed, 0, 70, 5010);
+    assert_false(take(b, BUCKET_USER, "somebody", BUCKET_COST_UPDATE, 5020, &retry));
+    assert_int_equal(retry, 60);
+    assert_true(take(b, BUCKET_USER, "somebody else", BUCKET_COST_UPDATE, 5020, &retry));
+    assert_true(take(b, BUCKET_USER, "somebody", BUCKET_COST_UPDATE, 5080, &retry));
+    assert_false(take(b, BUCKET_USER, "somebody", BUCKET_COST_UPDATE, 5080, &retry));
+    buckets_free(b);
+}
+
+static void without_slices_each_node_lets_its_share_pass(void **state) {
+    (void)state;
+    struct asked a = {0};
+    struct buckets *b = leasing_buckets(&a, 4, false);
+    uint64_t retry = 0;
+    assert_int_equal(burst(b, BUCKET_USER, BUCKET_COST_UPDATE, 5000, &retry), 200 / 4);
+    assert_int_equal(retry, 100);
+    assert_int_equal(burst(b, BUCKET_AUTH, BUCKET_COST_ONE, 5000, &retry), 10); /* not shared */
+    assert_int_equal(a.count, 0);
+    buckets_free(b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_burst_passes_on_credit_and_asks_once),
+        cmocka_unit_test(a_slice_is_spent_and_the_next_one_asked_for_in_time),
+        cmocka_unit_test(who_is_told_to_wait_is_refused_until_then),
+        cmocka_unit_test(without_slices_each_node_lets_its_share_pass),
         cmocka_unit_test(the_table_says_what_passes),
         cmocka_unit_test(who_behaves_never_notices),
         cmocka_unit_test(buckets_agree_with_a_simple_model),

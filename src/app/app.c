@@ -7,6 +7,7 @@
 
 #include "app/bring.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "cluster/bus.h"
 #include "control/control.h"
 #include "gateway/gateway.h"
@@ -25,6 +26,7 @@ struct app {
     struct gateway *gateway;
     struct store *store;
     struct bus *bus; /* NULL: a node of its own */
+    unsigned nodes;  /* bus thread: how many there were when all of Redis served */
     struct control *control;
     struct bring *bring;
     char metrics_host[256];
@@ -164,6 +166,45 @@ static void tell_revoked(struct app *a, uint64_t to) {
     buf_fini(&lines);
 }
 
+/* ---- rates over all nodes ---- */
+
+/* While Redis is away nobody is heard of: then as many share the limits as there were last. */
+static void count_nodes(struct app *a) {
+    bool serving = bus_serving(a->bus) == bus_instances(a->bus);
+    if (serving) {
+        a->nodes = (unsigned)bus_nodes(a->bus);
+    }
+    if (a->rpc.buckets) {
+        buckets_nodes(a->rpc.buckets, a->nodes, serving);
+    }
+}
+
+/* "user:ann" */
+static void lease(void *ctx, const struct bucket_lease *want) {
+    struct app *a = ctx;
+    struct buf key;
+    struct bus_mail *m = bus_mail_new(BUS_TAKE, NULL);
+    buf_init(&key, 0);
+    buf_printf(&key, "%s:%.*s", bucket_name(want->class), SLICE_FMT(want->key));
+    m->bytes = frame_copy(buf_slice(&key));
+    buf_fini(&key);
+    m->rate = (struct bus_rate){.class = want->class,
+                                .charge = want->owed,
+                                .want = want->want,
+                                .nodes = want->nodes,
+                                .unit_ns = want->quarter_ns,
+                                .whole_ns = want->whole_ns};
+    bus_post(a->bus, m);
+}
+
+static void on_taken(struct app *a, const struct bus_mail *m) {
+    const struct bus_rate *r = &m->rate;
+    slice key = frame_slice(m->bytes);
+    size_t skip = strlen(bucket_name(r->class)) + 1;
+    bucket_leased(a->rpc.buckets, r->class, slice_of(key.p + skip, key.n - skip),
+                  m->away ? 0 : r->charge, m->away ? 0 : r->granted, r->wait_ms, clock_mono_ms());
+}
+
 /* What is about who may come in; true when it was that alone, and has been taken. */
 static bool on_bus_access(struct app *a, struct bus_mail *mail) {
     switch (mail->op) {
@@ -175,11 +216,20 @@ static bool on_bus_access(struct app *a, struct bus_mail *mail) {
             access_revoke_lines(a->rpc.access, mail->envelope.payload);
         }
         break;
+    case BUS_TAKEN:
+        on_taken(a, mail);
+        break;
     case BUS_NODE_UP:
         tell_revoked(a, mail->to);
+        count_nodes(a);
         return false;
     case BUS_BACK:
         tell_revoked(a, BUS_TO_ALL);
+        count_nodes(a);
+        return false;
+    case BUS_NODE_DOWN:
+    case BUS_LOST:
+        count_nodes(a);
         return false;
     default:
         return false;
@@ -311,8 +361,8 @@ static struct access *open_access(struct app *a, const struct conf *c, char *why
     return access_open(&o, why, why_bytes);
 }
 
-static struct buckets *open_buckets(const struct conf *c) {
-    struct bucket_options o = {0};
+static struct buckets *open_buckets(struct app *a, const struct conf *c) {
+    struct bucket_options o = {.lease = a->bus ? lease : NULL, .lease_ctx = a};
     o.limits[BUCKET_CONNECTION].points = c->connections_per_address;
     return c->dev ? NULL : buckets_new(&o);
 }
@@ -323,7 +373,7 @@ static bool open_door(struct app *a, const struct conf *c, char *why, size_t why
     if (!r->access && why[0]) {
         return false;
     }
-    r->buckets = open_buckets(c);
+    r->buckets = open_buckets(a, c);
     return origin_list_new(c->allowed_origins, &r->origins, why, why_bytes) == ERR_OK &&
            host_list_new(c->allowed_hosts, c->host, &r->hosts, why, why_bytes) == ERR_OK &&
            audit_open(c->audit_file, &r->audit, why, why_bytes) == ERR_OK;

@@ -1,6 +1,7 @@
 #include "cluster/bus.h"
 
 #include <hiredis/hiredis.h>
+#include <openssl/evp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -60,7 +61,8 @@ struct bus {
     struct target *targets;
     size_t count;
     uint64_t id;
-    char name[NAME_BYTES]; /* "node:<id>" */
+    char name[NAME_BYTES];   /* "node:<id>" */
+    char script[2 * 20 + 1]; /* the rates' script, as Redis names it */
 
     /* main */
     pthread_t thread;
@@ -122,6 +124,10 @@ static void give_up(struct bus *b, struct bus_mail *m) {
         metric_add(METRIC_BUS_UNCLAIMED, 0, 1);
         m->op = BUS_CLAIMED;
         m->granted = true;
+        b->o.deliver(b->o.ctx, m);
+    } else if (m && m->op == BUS_TAKE) {
+        m->op = BUS_TAKEN;
+        m->away = true;
         b->o.deliver(b->o.ctx, m);
     } else {
         bus_mail_free(m);
@@ -218,6 +224,80 @@ static void on_claim_reply(struct bus *b, struct bus_mail *m, const redisReply *
     bool mine = r->type == REDIS_REPLY_STRING && slice_is(slice_of(r->str, r->len), value);
     m->op = BUS_CLAIMED;
     m->granted = r->type == REDIS_REPLY_NIL || mine;
+    b->o.deliver(b->o.ctx, m);
+}
+
+/* ---- rates ---- */
+
+/* A bucket is one number: when it will be full again, in microseconds of Redis' clock (the generic
+ * cell rate algorithm, as in access/bucket.c). What was spent is charged, also below nothing. Of
+ * what is left the asker gets what it wants, or its share when that is more: a bucket that is full
+ * is handed out in few slices, one that is nearly empty in small ones. */
+static const char rate_script[] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000000 + t[2]\n"
+    "local unit, whole, charge = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])\n"
+    "local want, nodes = tonumber(ARGV[4]), tonumber(ARGV[5])\n"
+    "local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0)) + charge * unit\n"
+    "local left = math.floor((now + whole - full) / unit)\n"
+    "local give = math.max(0, math.min(left, math.max(want, math.floor(left / nodes))))\n"
+    "full = full + give * unit\n"
+    "local ms = math.ceil((full - now) / 1000) + 1\n"
+    "redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', ms)\n"
+    "local wait = 0\n"
+    "if give < want then\n"
+    "  wait = math.ceil((full + math.min(want, 4 * nodes) * unit - now - whole) / 1000)\n"
+    "end\n"
+    "return {give, math.max(wait, 0)}\n";
+
+enum { SHA_BYTES = 20 };
+
+/* The name by which Redis knows the script: its SHA-1 in hexadecimal. */
+static void name_script(char to[2 * SHA_BYTES + 1]) {
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    must(EVP_Digest(rate_script, sizeof rate_script - 1, digest, NULL, EVP_sha1(), NULL) == 1);
+    for (size_t i = 0; i < SHA_BYTES; i++) {
+        (void)snprintf(to + 2 * i, 3, "%02x", digest[i]);
+    }
+}
+
+/* Takes the mail. */
+static void take(struct bus *b, struct bus_mail *m) {
+    struct shard *s = &b->shards[bus_shard(b, frame_slice(m->bytes))];
+    if (s->state != SHARD_SERVING) {
+        give_up(b, m);
+        return;
+    }
+    const struct bus_rate *r = &m->rate;
+    char key[CLAIM_BYTES * 2];
+    char numbers[5][NAME_BYTES];
+    (void)snprintf(key, sizeof key, "rate:%.*s", SLICE_FMT(frame_slice(m->bytes)));
+    (void)snprintf(numbers[0], NAME_BYTES, "%.3f", (double)r->unit_ns / 1000);
+    (void)snprintf(numbers[1], NAME_BYTES, "%.3f", (double)r->whole_ns / 1000);
+    (void)snprintf(numbers[2], NAME_BYTES, "%u", r->charge);
+    (void)snprintf(numbers[3], NAME_BYTES, "%u", r->want);
+    (void)snprintf(numbers[4], NAME_BYTES, "%u", r->nodes);
+    slice words[9] = {slice_str("EVALSHA"), slice_str(b->script), slice_str("1"), slice_str(key)};
+    for (size_t i = 0; i < 5; i++) {
+        words[4 + i] = slice_str(numbers[i]);
+    }
+    remember(s, m);
+    redis_send(s->speak, words, 9);
+}
+
+static void on_take_reply(struct bus *b, struct bus_mail *m, const redisReply *r) {
+    bool ok = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+              r->element[0]->type == REDIS_REPLY_INTEGER &&
+              r->element[1]->type == REDIS_REPLY_INTEGER;
+    if (!ok) {
+        log_limited(LOG_WARN, "BUS-COMMAND",
+                    log_text("detail", r->type == REDIS_REPLY_ERROR ? r->str : "no pair"));
+        give_up(b, m);
+        return;
+    }
+    m->op = BUS_TAKEN;
+    m->rate.granted = (unsigned)r->element[0]->integer;
+    m->rate.wait_ms = (uint64_t)r->element[1]->integer;
     b->o.deliver(b->o.ctx, m);
 }
 
@@ -341,6 +421,9 @@ static void shard_serves(struct shard *s) {
     struct bus *b = s->parent;
     s->state = SHARD_SERVING;
     count_serving(b);
+    const slice load[] = {slice_str("SCRIPT"), slice_str("LOAD"), slice_str(rate_script)};
+    remember(s, NULL);
+    redis_send(s->speak, load, 3);
     log_info("BUS-UP", log_text("host", b->targets[s->index].host),
              log_u64("port", b->targets[s->index].port));
     b->beat_ms = 0; /* the others hear of this node at once */
@@ -551,6 +634,8 @@ static void on_spoken(void *shard, const redisReply *r) {
     struct bus_mail *m = recall(s);
     if (m && m->op == BUS_CLAIM) {
         on_claim_reply(b, m, r);
+    } else if (m && m->op == BUS_TAKE) {
+        on_take_reply(b, m, r);
     } else if (r->type == REDIS_REPLY_ERROR && !m) {
         log_limited(LOG_WARN, "BUS-COMMAND", log_text("detail", r->str));
     } else if (m) {
@@ -579,6 +664,9 @@ static void act(struct bus *b, struct bus_mail *m) {
         break;
     case BUS_CLAIM:
         claim(b, m);
+        return;
+    case BUS_TAKE:
+        take(b, m);
         return;
     case BUS_STOP:
         b->stopping = true;
@@ -705,6 +793,7 @@ struct bus *bus_open(const struct bus_options *o, char *why, size_t why_bytes) {
     b->count = count;
     b->id = rand_u64() | ENVELOPE_NODE_BIT;
     (void)snprintf(b->name, sizeof b->name, "%s%016llx", node_prefix, (unsigned long long)b->id);
+    name_script(b->script);
     must(pthread_mutex_init(&b->lock, NULL) == 0);
     list_init(&b->inbox);
     atomic_store_explicit(&b->nodes_alive, 1, memory_order_relaxed);

@@ -15,6 +15,7 @@ enum bus_op {
     BUS_UNSUBSCRIBE, /* no more */
     BUS_PUBLISH,     /* bytes, an envelope, to the channel that `to` says */
     BUS_CLAIM, /* `bytes` is a key that one connection of one node may have: CLAIMED answers */
+    BUS_TAKE,  /* `bytes` is the key of a rate, `rate` what is asked of it: TAKEN answers */
     BUS_STOP,  /* internal */
 
     /* from the bus, to the room's worker */
@@ -24,6 +25,7 @@ enum bus_op {
 
     /* from the bus, to nobody in particular */
     BUS_CLAIMED, /* the claim, with `granted`; granted, too, when Redis does not answer in time */
+    BUS_TAKEN,   /* the rate: granted and wait_ms; `away` when there was no answer */
     BUS_REVOKED, /* another node says what has been revoked: envelope */
 
     /* from the bus, to every worker */
@@ -36,6 +38,18 @@ enum bus_op {
 #define BUS_TO_ROOM 0u /* the room's channel; a node's id: that node's; */
 #define BUS_TO_ALL  1u /* the channel that every node hears */
 
+/* A rate that all nodes share: a bucket that refills a unit each `unit_ns`. */
+struct bus_rate {
+    unsigned class;  /* the asker's */
+    unsigned charge; /* spent already */
+    unsigned want;
+    unsigned nodes; /* among how many what is there is shared */
+    uint64_t unit_ns;
+    uint64_t whole_ns;
+    unsigned granted;
+    uint64_t wait_ms; /* until as much as was wanted is there */
+};
+
 struct bus_mail {
     struct list_node node;
     enum bus_op op;
@@ -47,7 +61,8 @@ struct bus_mail {
     uint64_t conn; /* claim: whose; comes back, as do these: */
     uint32_t req;
     void *tag;
-    uint64_t seconds;         /* claim: how long it holds */
+    uint64_t seconds; /* claim: how long it holds */
+    struct bus_rate rate;
     uint64_t asked_ms;        /* the bus's */
     bool counted;             /* publish: tell how many nodes it went to */
     size_t receivers;         /* sent: nodes, without this one */
