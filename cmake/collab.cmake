@@ -42,6 +42,7 @@ function(collab_library name)
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_BINARY_DIR}/include/${name}/${folder} SYMBOLIC)
   target_include_directories(${name} PUBLIC ${CMAKE_BINARY_DIR}/include/${name})
   target_link_libraries(${name} PUBLIC ${A_LINKS} PRIVATE ${A_PRIVATE_LINKS})
+  target_compile_definitions(${name} PRIVATE LOG_AREA=LOG_AREA_${folder}) # see observe/log.h
   if(A_STRICT)
     target_compile_options(${name} PRIVATE -Wconversion -Wsign-conversion)
   endif()

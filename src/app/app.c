@@ -393,6 +393,9 @@ static void on_reload(void *ctx) {
     if (r->access) {
         access_reload(r->access);
     }
+    if (log_reopen(why, sizeof why) != ERR_OK) {
+        log_error("LOG-FILE", log_text("detail", why));
+    }
     if (audit_reopen(r->audit, why, sizeof why) != ERR_OK) {
         log_error("AUDIT-LOST", log_text("detail", why));
     }
@@ -419,11 +422,23 @@ static void announce(const struct app *a, const struct conf *c) {
     }
 }
 
+static bool open_log(const struct conf *c, char *why, size_t why_bytes) {
+    if (log_open_file(c->log_file, why, why_bytes) != ERR_OK) {
+        return false;
+    }
+    log_open((enum log_level)c->log_level, (enum log_format)c->log_format);
+    log_set_sample(c->log_sample);
+    return log_set_areas(c->log_areas, why, why_bytes) == ERR_OK;
+}
+
 int app_run(const struct conf *c) {
     struct app *a = NEW(struct app);
     int exit_code = EXIT_FAILURE;
     char why[300] = "";
-    log_open((enum log_level)c->log_level, (enum log_format)c->log_format);
+    if (!open_log(c, why, sizeof why)) {
+        (void)fprintf(stderr, "collabd: %s\n", why);
+        goto out;
+    }
     fill_rpc(&a->rpc, c);
     rpc_ops(&a->rpc, &a->ops);
     a->ops.on_request = page_serve;
@@ -474,6 +489,7 @@ out:
     if (exit_code == EXIT_SUCCESS) {
         log_info("STOP", log_str("result", slice_str("ok")));
     }
+    log_close_file();
     mem_free(a);
     return exit_code;
 }

@@ -101,6 +101,14 @@ static void put_value(struct line *l, const struct log_field *f, bool text) {
     case LOG_FIELD_BOOL:
         line_str(l, f->u64 ? "true" : "false");
         break;
+    case LOG_FIELD_TRACE: {
+        char id[TRACE_ID_CHARS + 1];
+        trace_write_id(f->trace, id);
+        line_fmt(l, text ? "%s" : "\"%s\"", id);
+        break;
+    }
+    case LOG_FIELD_NONE:
+        break;
     }
 }
 
@@ -123,6 +131,9 @@ void line_time(struct line *l, bool text) {
 
 void line_fields(struct line *l, const struct log_field *fields, bool text) {
     for (const struct log_field *f = fields; f->key; f++) {
+        if (f->type == LOG_FIELD_NONE) {
+            continue;
+        }
         size_t before = l->n;
         line_str(l, text ? " " : ",\"");
         line_str(l, f->key);

@@ -3,15 +3,20 @@
  * error takes a line is asked before: when its reader stalls, lines are dropped and counted, and no
  * event loop waits for it. (Making it non-blocking would do the same to whoever shares it.)
  */
+#define _GNU_SOURCE /* dup3, strerrordesc_np */
 #include "observe/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "limit/caps.h"
 #include "observe/line.h"
@@ -31,12 +36,72 @@ static const struct {
 };
 
 /* Set at start, read by all; relaxed, as a line more or less around a change is no harm. */
-static atomic_int level_now = LOG_INFO;
+static atomic_int levels_now[LOG_AREAS] = {
+#define X(name) [LOG_AREA_##name] = LOG_INFO,
+    LOG_AREA_TABLE(X)
+#undef X
+};
 static atomic_bool as_text = false;
 static atomic_bool in_color = false;
+static atomic_uint sample = 1;
+static atomic_int fd_now = STDERR_FILENO; /* of a file: what is behind it is replaced */
+static char *file_path;                   /* main thread */
+
+/* ---- where lines go ---- */
+
+static int open_path(const char *path) {
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+}
+
+static enum err complain(const char *path, const char *end, char *why, size_t why_bytes) {
+    const char *reason = errno == ENXIO ? "nobody reads this pipe" : strerrordesc_np(errno);
+    (void)snprintf(why, why_bytes, "COLLAB_LOG_FILE=%s: %s. %s", path, reason, end);
+    return ERR_IO;
+}
+
+enum err log_open_file(const char *path, char *why, size_t why_bytes) {
+    if (!path) {
+        return ERR_OK;
+    }
+    int fd = open_path(path);
+    if (fd < 0) {
+        return complain(path, "It must name a file that this process may write.", why, why_bytes);
+    }
+    file_path = mem_copy_str(path, strlen(path));
+    atomic_store_explicit(&fd_now, fd, memory_order_relaxed);
+    return ERR_OK;
+}
+
+enum err log_reopen(char *why, size_t why_bytes) {
+    static const char kept[] = "The file that was open stays in use.";
+    if (!file_path) {
+        return ERR_OK;
+    }
+    int fd = open_path(file_path);
+    if (fd < 0) {
+        return complain(file_path, kept, why, why_bytes);
+    }
+    /* Puts the new file behind the old number in one step, so writers need not be kept out. */
+    enum err e = ERR_OK;
+    if (dup3(fd, atomic_load_explicit(&fd_now, memory_order_relaxed), O_CLOEXEC) < 0) {
+        e = complain(file_path, kept, why, why_bytes);
+    }
+    (void)close(fd);
+    return e;
+}
+
+void log_close_file(void) {
+    if (file_path) {
+        (void)close(atomic_exchange_explicit(&fd_now, STDERR_FILENO, memory_order_relaxed));
+        mem_free(file_path);
+        file_path = NULL;
+    }
+}
+
+/* ---- what is written ---- */
 
 void log_open(enum log_level level, enum log_format format) {
-    bool terminal = isatty(STDERR_FILENO) == 1;
+    bool terminal = isatty(atomic_load_explicit(&fd_now, memory_order_relaxed)) == 1;
     atomic_store_explicit(&as_text, format == LOG_TEXT || (format == LOG_AUTO && terminal),
                           memory_order_relaxed);
     atomic_store_explicit(&in_color, terminal && !getenv("NO_COLOR"), memory_order_relaxed);
@@ -44,11 +109,83 @@ void log_open(enum log_level level, enum log_format format) {
 }
 
 void log_set_level(enum log_level level) {
-    atomic_store_explicit(&level_now, (int)level, memory_order_relaxed);
+    for (size_t i = 0; i < LOG_AREAS; i++) {
+        atomic_store_explicit(&levels_now[i], (int)level, memory_order_relaxed);
+    }
 }
 
-bool log_enabled(enum log_level level) {
-    return (int)level >= atomic_load_explicit(&level_now, memory_order_relaxed);
+bool log_enabled(enum log_area area, enum log_level level) {
+    return (int)level >= atomic_load_explicit(&levels_now[area], memory_order_relaxed);
+}
+
+/* One "area=level"; false when it is none. */
+static bool read_area(slice s, size_t *ret_area, int *ret_level) {
+    static const char *const areas[LOG_AREAS] = {
+#define X(name) #name,
+        LOG_AREA_TABLE(X)
+#undef X
+    };
+    const uint8_t *equals = s.n ? memchr(s.p, '=', s.n) : NULL;
+    if (!equals) {
+        return false;
+    }
+    slice area = slice_of(s.p, (size_t)(equals - s.p));
+    slice level = slice_of(equals + 1, s.n - area.n - 1);
+    *ret_area = 0;
+    *ret_level = 0;
+    while (*ret_area < LOG_AREAS && !slice_is(area, areas[*ret_area])) {
+        ++*ret_area;
+    }
+    while (*ret_level <= LOG_ERROR && !slice_is(level, levels[*ret_level].name)) {
+        ++*ret_level;
+    }
+    return *ret_area < LOG_AREAS && *ret_level <= LOG_ERROR;
+}
+
+enum err log_set_areas(const char *list, char *why, size_t why_bytes) {
+    static const char right[] =
+        "Right would be areas and levels, such as room=debug,rpc=warn. Areas:"
+#define X(name) " " #name
+        LOG_AREA_TABLE(X)
+#undef X
+            "; levels: debug info warn error.";
+    int wanted[LOG_AREAS];
+    memset(wanted, -1, sizeof wanted);
+    for (const char *p = list; p; p = *p ? p + 1 : NULL) {
+        size_t n = strcspn(p, ",");
+        size_t area = 0;
+        int level = 0;
+        if (!read_area(slice_of(p, n), &area, &level)) {
+            (void)snprintf(why, why_bytes, "COLLAB_LOG_AREAS=%.100s: %s", list, right);
+            return ERR_PARAMS;
+        }
+        wanted[area] = level;
+        p += n;
+        if (!*p) {
+            break;
+        }
+    }
+    for (size_t i = 0; i < LOG_AREAS; i++) {
+        if (wanted[i] >= 0) {
+            atomic_store_explicit(&levels_now[i], wanted[i], memory_order_relaxed);
+        }
+    }
+    return ERR_OK;
+}
+
+void log_set_sample(unsigned n) {
+    atomic_store_explicit(&sample, n ? n : 1, memory_order_relaxed);
+}
+
+bool log_is_sampled(void) {
+    static _Thread_local unsigned count = 0;
+    return count++ % atomic_load_explicit(&sample, memory_order_relaxed) == 0;
+}
+
+struct log_field log_sample_field(void) {
+    unsigned n = atomic_load_explicit(&sample, memory_order_relaxed);
+    return n > 1 ? log_u64("sampled", n)
+                 : (struct log_field){.key = "sampled", .type = LOG_FIELD_NONE};
 }
 
 static void begin_json(struct line *l, enum log_level level, const char *event) {
@@ -75,8 +212,9 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     (text ? begin_text : begin_json)(&l, level, event);
     line_fields(&l, fields, text);
     slice whole = line_end(&l, text);
-    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&ready, 1, 0) != 1 || write(STDERR_FILENO, whole.p, whole.n) < 0) {
+    struct pollfd ready = {.fd = atomic_load_explicit(&fd_now, memory_order_relaxed),
+                           .events = POLLOUT};
+    if (poll(&ready, 1, 0) != 1 || write(ready.fd, whole.p, whole.n) < 0) {
         metric_add(METRIC_LOG_DROPPED, 0, 1);
     }
 }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -115,6 +116,115 @@ static void what_is_filtered_costs_nothing(void **state) {
     assert_int_equal(evaluated, 2);
 }
 
+static void areas_have_levels_of_their_own(void **state) {
+    (void)state;
+    char why[600] = "";
+    log_open(LOG_INFO, LOG_JSON);
+    assert_int_equal(log_set_areas("room=debug,rpc=error", why, sizeof why), ERR_OK);
+    assert_true(log_enabled(LOG_AREA_room, LOG_DEBUG) && !log_enabled(LOG_AREA_rpc, LOG_WARN));
+    assert_true(log_enabled(LOG_AREA_rpc, LOG_ERROR) && log_enabled(LOG_AREA_store, LOG_INFO));
+    assert_false(log_enabled(LOG_AREA_store, LOG_DEBUG));
+    static const char *const wrong[] = {"",
+                                        "room",
+                                        "room=",
+                                        "=debug",
+                                        "room=loud",
+                                        "kitchen=debug",
+                                        "room=debug,",
+                                        ",room=debug",
+                                        "store=debug,room=x",
+                                        "room=debugs"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(log_set_areas(wrong[i], why, sizeof why), ERR_PARAMS);
+        assert_non_null(strstr(why, "COLLAB_LOG_AREAS="));
+        assert_non_null(strstr(why, " gateway "));
+    }
+    assert_false(log_enabled(LOG_AREA_store, LOG_DEBUG)); /* a wrong list changes nothing */
+    assert_int_equal(log_set_areas(NULL, why, sizeof why), ERR_OK);
+    log_open(LOG_INFO, LOG_JSON);
+    assert_false(log_enabled(LOG_AREA_room, LOG_DEBUG));
+}
+
+static void one_in_so_many_chatty_lines_is_written_and_says_so(void **state) {
+    (void)state;
+    log_open(LOG_INFO, LOG_JSON);
+    capture_begin();
+    for (int i = 0; i < 10; i++) {
+        log_sampled(LOG_INFO, "TEST-ALL", log_u64("n", 1));
+    }
+    log_set_sample(5);
+    for (int i = 0; i < 10; i++) {
+        log_sampled(LOG_INFO, "TEST-SOME", log_u64("n", 2));
+        log_sampled(LOG_DEBUG, "TEST-NONE", log_u64("n", costly()));
+    }
+    log_set_sample(1);
+    const char *text = capture_end();
+    assert_int_equal(count(text, "\"event\":\"TEST-ALL\",\"n\":1}"), 10);
+    assert_int_equal(count(text, "\"event\":\"TEST-SOME\",\"n\":2,\"sampled\":5}"), 2);
+    assert_int_equal(count(text, "TEST-NONE"), 0);
+}
+
+static void a_trace_is_named_when_there_is_one(void **state) {
+    (void)state;
+    log_open(LOG_INFO, LOG_JSON);
+    const struct trace none = {0};
+    const struct trace one = {.high = 0xab, .low = 2};
+    capture_begin();
+    log_info("TEST", log_trace(&none), log_u64("n", 1));
+    log_info("TEST", log_trace(&one), log_u64("n", 2));
+    const char *text = capture_end();
+    assert_non_null(strstr(text, "\"event\":\"TEST\",\"n\":1}"));
+    assert_non_null(strstr(text, "\"traceId\":\"00000000000000ab0000000000000002\",\"n\":2}"));
+}
+
+static const char *file_text(const char *path) {
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    free(seen);
+    seen = calloc(1, 4096);
+    assert_non_null(seen);
+    assert_true(fread(seen, 1, 4095, f) > 0);
+    assert_int_equal(fclose(f), 0);
+    return seen;
+}
+
+static void a_file_is_added_to_and_opened_anew(void **state) {
+    (void)state;
+    char dir[] = "/tmp/log_test.XXXXXX";
+    char path[64];
+    char moved[64];
+    char why[300] = "";
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof path, "%s/log", dir);
+    (void)snprintf(moved, sizeof moved, "%s/log.1", dir);
+    assert_int_equal(log_reopen(why, sizeof why), ERR_OK); /* there is none: nothing happens */
+    assert_int_equal(log_open_file(dir, why, sizeof why), ERR_IO);
+    assert_non_null(strstr(why, "COLLAB_LOG_FILE="));
+    assert_int_equal(log_open_file(path, why, sizeof why), ERR_OK);
+    log_open(LOG_INFO, LOG_AUTO);
+    log_info("TEST-ONE");
+    assert_int_equal(rename(path, moved), 0);
+    log_info("TEST-TWO");
+    assert_int_equal(log_reopen(why, sizeof why), ERR_OK);
+    log_info("TEST-THREE");
+    assert_true(strstr(file_text(moved), "\"TEST-ONE\"") && strstr(seen, "\"TEST-TWO\"}\n"));
+    assert_int_equal(count(file_text(path), "\n"), 1);
+    assert_non_null(strstr(seen, "\"TEST-THREE\""));
+    /* A new one that cannot be made: the old one goes on. */
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(log_reopen(why, sizeof why), ERR_IO);
+    assert_non_null(strstr(why, "stays in use"));
+    log_info("TEST-FOUR");
+    log_close_file();
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(unlink(moved), 0);
+    assert_int_equal(rmdir(dir), 0);
+    capture_begin();
+    log_info("TEST-FIVE");
+    assert_int_equal(count(capture_end(), "TEST-FIVE"), 1);
+}
+
 static void text_is_for_people(void **state) {
     (void)state;
     log_open(LOG_INFO, LOG_TEXT);
@@ -201,6 +311,10 @@ int main(void) {
         cmocka_unit_test(what_a_peer_sends_cannot_break_a_line),
         cmocka_unit_test(lines_are_bounded),
         cmocka_unit_test(what_is_filtered_costs_nothing),
+        cmocka_unit_test(areas_have_levels_of_their_own),
+        cmocka_unit_test(one_in_so_many_chatty_lines_is_written_and_says_so),
+        cmocka_unit_test(a_trace_is_named_when_there_is_one),
+        cmocka_unit_test(a_file_is_added_to_and_opened_anew),
         cmocka_unit_test(text_is_for_people),
         cmocka_unit_test(a_reader_that_stalls_costs_lines_not_time),
         cmocka_unit_test(a_flood_is_counted_not_written),

@@ -302,16 +302,17 @@ static void log_answer(const struct session *s, const struct request *q, const s
                        uint64_t took_ns) {
     struct log_field took = log_ms("latency_ms", took_ns);
     if (r->err == ERR_OK) {
-        log_debug("REQUEST", log_str("method", slice_str(op_name(q->op))),
-                  log_str("roomId", frame_slice(q->room)), log_u64("seq", q->seq),
-                  log_text("userId", session_user(s)), log_text("sessionId", session_id(s)),
-                  log_u64("connectionId", conn_get_id(s->conn)), took,
-                  log_str("result", slice_str("ok")));
+        log_sampled(LOG_DEBUG, "REQUEST", log_str("method", slice_str(op_name(q->op))),
+                    log_trace(&q->trace), log_str("roomId", frame_slice(q->room)),
+                    log_u64("seq", q->seq), log_text("userId", session_user(s)),
+                    log_text("sid", session_id(s)), log_u64("connectionId", conn_get_id(s->conn)),
+                    took, log_str("result", slice_str("ok")));
     } else {
         log_limited(LOG_INFO, "REFUSED", log_str("method", slice_str(op_name(q->op))),
-                    log_str("roomId", frame_slice(q->room)), log_u64("seq", q->seq),
-                    log_text("userId", session_user(s)), log_text("sessionId", session_id(s)),
-                    log_u64("connectionId", conn_get_id(s->conn)), took, log_err("errCode", r->err),
+                    log_trace(&q->trace), log_str("roomId", frame_slice(q->room)),
+                    log_u64("seq", q->seq), log_text("userId", session_user(s)),
+                    log_text("sid", session_id(s)), log_u64("connectionId", conn_get_id(s->conn)),
+                    took, log_err("errCode", r->err),
                     log_str("result", slice_str(r->detail ? r->detail : "")));
     }
 }
@@ -623,7 +624,7 @@ static void on_open(void *session) {
     log_limited(LOG_INFO, "OPEN", log_u64("connectionId", conn_get_id(s->conn)),
                 log_str("dialect", slice_str(s->in->name)),
                 log_str("peer", slice_str(conn_peer(s->conn))),
-                log_str("sessionId", slice_str(s->opening.session_id)));
+                log_str("sid", slice_str(s->opening.session_id)), log_trace(&s->trace));
     on_auth(s);
     breathe(s);
 }

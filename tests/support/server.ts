@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { wrongOfLog } from "./schema.ts";
 import { happened, until } from "./wait.ts";
 
 export interface Exit {
@@ -39,6 +40,7 @@ export class Server {
     private readonly child: ChildProcess;
     private report: string[] = [];
     private leaks: string[] = [];
+    private wrong: string[] = [];
     private secure = false;
 
     private constructor(program: string, args: string[], more: Record<string, string>) {
@@ -73,6 +75,16 @@ export class Server {
         createInterface({ input: this.child.stderr! }).on("line", (line) => this.take(line));
     }
 
+    /** A line of the log is JSON as docs/log.schema.json says; the sanitizers' are their own. */
+    private judge(line: string): void {
+        if (this.args.includes("json") && line.startsWith("{") && this.wrong.length < 5) {
+            const why = wrongOfLog(line);
+            if (why) {
+                this.wrong.push(`${why}: ${line.slice(0, 400)}`);
+            }
+        }
+    }
+
     private listen(line: string): void {
         if (LEAK.test(line)) {
             this.leaks.push(line);
@@ -81,6 +93,7 @@ export class Server {
 
     private take(line: string): void {
         this.listen(line);
+        this.judge(line);
         if (SANITIZER.test(line) || this.report.length > 0) {
             this.report.push(line);
         }
@@ -147,6 +160,9 @@ export class Server {
     assertClean(): void {
         if (this.report.length > 0) {
             throw new Error(`sanitizer report:\n${this.report.slice(0, 60).join("\n")}`);
+        }
+        if (this.wrong.length > 0) {
+            throw new Error(`lines of the log are not as their schema says:\n${this.wrong.join("\n")}`);
         }
         if (this.leaks.length > 0) {
             throw new Error(`the log tells what it must not:\n${this.leaks.slice(0, 5).join("\n")}`);
