@@ -58,18 +58,18 @@ bool lasting_wait(struct room *r, struct msg *m) {
     return true;
 }
 
-static enum yata_status put_together(struct room *r, const struct store_job *job,
+static enum yata_status put_together(struct yata_doc *doc, const struct store_job *job,
                                      struct yata_error *why) {
     enum yata_status s = YATA_OK;
-    yata_begin(r->doc);
+    yata_begin(doc);
     if (job->snapshot) {
-        s = yata_apply_as(r->doc, YATA_V2, job->snapshot->bytes, job->snapshot->n, NULL, why);
+        s = yata_apply_as(doc, YATA_V2, job->snapshot->bytes, job->snapshot->n, NULL, why);
     }
     for (size_t i = 0; s == YATA_OK && i < job->rows_count; i++) {
         const struct frame *u = job->rows[i].update;
-        s = yata_apply(r->doc, u->bytes, u->n, NULL, why);
+        s = yata_apply(doc, u->bytes, u->n, NULL, why);
     }
-    enum yata_status closed = yata_commit(r->doc, NULL);
+    enum yata_status closed = yata_commit(doc, NULL);
     return s ? s : closed;
 }
 
@@ -79,13 +79,13 @@ enum err lasting_loaded(struct room *r, const struct store_job *job) {
     if (job->err != ERR_OK) {
         return job->err;
     }
-    enum yata_status s = put_together(r, job, &why);
+    enum yata_status s = put_together(r->doc, job, &why);
     if (s == YATA_LIMIT) {
         /* What was taken once is read again: a snapshot is a larger update than any of those that
          * it was made of, and a document near a limit may come back a little larger. */
         yata_doc_free(r->doc);
         r->doc = room_doc_new(2);
-        s = r->doc ? put_together(r, job, &why) : YATA_NOMEM;
+        s = r->doc ? put_together(r->doc, job, &why) : YATA_NOMEM;
     }
     if (s == YATA_NOMEM) {
         return ERR_NOMEM;
@@ -250,7 +250,40 @@ void lasting_read_again(struct room *r) {
     post(r, job_for(r, STORE_LOAD));
 }
 
-static void read_again(struct room *r, const struct store_job *job) {
+static bool same(struct yata_doc *a, struct yata_doc *b) {
+    struct yata_bytes of_a = {0};
+    struct yata_bytes of_b = {0};
+    bool is = yata_encode_snapshot(a, &of_a) == YATA_OK &&
+              yata_encode_snapshot(b, &of_b) == YATA_OK &&
+              slice_eq(slice_of(of_a.p, of_a.n), slice_of(of_b.p, of_b.n));
+    yata_bytes_fini(&of_a);
+    yata_bytes_fini(&of_b);
+    return is;
+}
+
+/* Writes what is here and was not stored: the node whose clients made it may have told of it, and
+ * died before it was. What has been acknowledged here since may build on that. No tick may be open.
+ */
+static void append_unstored(struct room *r, const struct store_job *job) {
+    struct yata_doc *stored = room_doc_new(2);
+    struct yata_bytes clocks = {0};
+    struct yata_bytes lacking = {0};
+    if (stored && put_together(stored, job, NULL) == YATA_OK && !same(stored, r->doc) &&
+        yata_encode_state_vector(stored, &clocks) == YATA_OK &&
+        yata_encode_state(r->doc, clocks.p, clocks.n, &lacking) == YATA_OK) {
+        struct frame *update = frame_try_new(lacking.n);
+        if (update) {
+            memcpy(update->bytes, lacking.p, lacking.n);
+            lasting_append(r, update, NULL, NULL);
+        }
+        frame_unref(update);
+    }
+    yata_bytes_fini(&clocks);
+    yata_bytes_fini(&lacking);
+    yata_doc_free(stored);
+}
+
+static void read_again(struct room *r, const struct store_job *job, uint64_t now_ms) {
     struct yata_bytes update = {0};
     if (job->err != ERR_OK) {
         return; /* the store has said so; the next who opens the room reads it */
@@ -264,6 +297,8 @@ static void read_again(struct room *r, const struct store_job *job) {
         room_take(r, frame_slice(job->rows[i].update));
     }
     r->version = job->version > r->version ? job->version : r->version;
+    room_tick(r, now_ms);
+    append_unstored(r, job);
 }
 
 static void tell_commit(const struct room *r, const struct store_job *job) {
@@ -278,9 +313,9 @@ static void tell_commit(const struct room *r, const struct store_job *job) {
     }
 }
 
-void lasting_stored(struct room *r, const struct store_job *job) {
+void lasting_stored(struct room *r, const struct store_job *job, uint64_t now_ms) {
     if (job->op == STORE_LOAD) {
-        read_again(r, job);
+        read_again(r, job, now_ms);
     } else if (job->op == STORE_FOLD) {
         folded(r, job);
     } else {

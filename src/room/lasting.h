@@ -68,10 +68,11 @@ uint64_t lasting_now(const struct room *);
 /* Sends an answer, at once or when what it acknowledges is durable; takes it. */
 void lasting_answer(struct room *, struct msg *);
 
-/* Reads the room from the store once more: another node may have written there and died. */
+/* Reads the room from the store once more: another node may have written there and died; or died
+ * before it wrote what it had told of, which is then written here. */
 void lasting_read_again(struct room *);
 /* Something has come back from the store, other than the first load. */
-void lasting_stored(struct room *, const struct store_job *);
+void lasting_stored(struct room *, const struct store_job *, uint64_t now_ms);
 /* The store cannot write: those who wait are told. */
 void lasting_failing(struct room *);
 

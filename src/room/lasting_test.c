@@ -1,6 +1,7 @@
 /* What of a room lasts, and when its writers are told. */
 #include <stdlib.h>
 
+#include "room/internal.h"
 #include "room/rooms_test.h"
 
 /* ---- saying things ---- */
@@ -256,6 +257,42 @@ static void a_room_that_cannot_be_read_is_refused_to_everybody(void **state) {
     }
 }
 
+/* ---- a store that other nodes write, too ---- */
+
+static unsigned stored_letters(const struct fixture *f) {
+    struct yata_doc *doc = yata_doc_new(NULL);
+    for (size_t i = 0; i < f->rows_count; i++) {
+        const struct frame *u = f->rows[i].update;
+        assert_int_equal(yata_apply(doc, u->bytes, u->n, NULL, NULL), YATA_OK);
+    }
+    const struct yata_clock *clocks = NULL;
+    size_t n = 0;
+    assert_int_equal(yata_state_vector(doc, &clocks, &n), YATA_OK);
+    unsigned letters = n ? (unsigned)clocks[0].clock : 0;
+    yata_doc_free(doc);
+    return letters;
+}
+
+static void what_a_dead_node_had_told_of_and_not_stored_is_stored_by_who_heard_it(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    for (uint8_t i = 0; i < 3; i++) {
+        type_ok(f, ANN, 5, i, 'a');
+    }
+    struct room *r = map_find(&f->rooms.by_name, slice_str("r"));
+    lasting_read_again(r);
+    serve(f);
+    assert_int_equal(f->rows_count, 3); /* all of it is stored: nothing to be done */
+    for (; f->rows_count > 1; f->rows_count--) {
+        frame_unref(f->rows[f->rows_count - 1].update);
+    }
+    lasting_read_again(r);
+    serve(f);
+    assert_int_equal(f->rows_count, 2);
+    assert_int_equal(stored_letters(f), 3);
+    hush(f);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -271,6 +308,7 @@ int main(void) {
         T(a_room_that_is_not_at_rest_stays),
         T(room_is_made_for_others_when_there_are_too_many_or_too_large),
         T(a_room_that_cannot_be_read_is_refused_to_everybody),
+        T(what_a_dead_node_had_told_of_and_not_stored_is_stored_by_who_heard_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,7 +157,7 @@ static void on_stored(struct rooms *rs, struct msg *m, uint64_t now_ms) {
     } else if (r && job->op == STORE_LOAD && r->lasting.loading) {
         on_loaded(rs, r, job, now_ms);
     } else if (r && !r->lasting.loading) { /* a fold may be from before the room was let go of */
-        lasting_stored(r, job);
+        lasting_stored(r, job, now_ms);
     }
     msg_free(m);
 }

@@ -25,6 +25,8 @@ export class Typist {
     private readonly name: string;
     private count = 0;
     private client: CollabClient | undefined;
+    /** Something was refused, and what came after it builds on that. */
+    refused = false;
 
     constructor(t: Context, name: string, acknowledged: Set<string>) {
         this.replica = t.replica();
@@ -39,6 +41,7 @@ export class Typist {
         const mine = [...said(this.replica).keys()];
         const room = await client.join(ROOM, this.replica);
         mine.forEach((key) => this.acknowledged.add(key));
+        this.refused = false;
         this.replica.link = { sendUpdate: (update) => this.send(update), sendAwareness: () => undefined };
         return room.subscribed.version;
     }
@@ -47,8 +50,13 @@ export class Typist {
         const key = this.key;
         this.client!
             .sequenced("collab/update", { roomId: ROOM, payloadB64: b64(update) })
-            .then((result) => result.applied && this.acknowledged.add(key))
-            .catch(() => undefined); /* the server was killed */
+            .then((result) => result.applied && !this.refused && this.acknowledged.add(key))
+            .catch(() => (this.refused = true)); /* the server was killed, or could not write */
+    }
+
+    /** What was typed last. */
+    get last(): string {
+        return this.key;
     }
 
     private get key(): string {
@@ -81,6 +89,8 @@ export interface LaneOptions {
     disk?: Disk;
     /** In each life a backup is taken while people type, and looked at. */
     backups?: boolean;
+    /** A database instead of the directory. */
+    store?: string;
 }
 
 /** Again, as long as the server says that its store cannot be written. */
@@ -95,6 +105,20 @@ async function patiently<T>(what: () => Promise<T>): Promise<T> {
             await pause(20);
         }
     }
+}
+
+/** Who has never been here sees all that was acknowledged; the room's version. */
+export async function witness(server: Server, acknowledged: Iterable<string>): Promise<number> {
+    const replica = new Replica();
+    const client = await CollabClient.connect(server);
+    const room = await patiently(() => client.join(ROOM, replica));
+    const missing = (): string[] => [...acknowledged].filter((key) => !said(replica).has(key));
+    await until(() => missing().length === 0, "all that was acknowledged").catch(() =>
+        assert.deepEqual(missing(), [], "acknowledged and lost"),
+    );
+    client.line.ws.terminate();
+    replica.dispose();
+    return room.subscribed.version;
 }
 
 /** A server on a directory, and those who use it, over many lives. */
@@ -118,7 +142,9 @@ export class Lane {
 
     private async start(data = this.data): Promise<Server> {
         const flags = ["--workers", "2", "--data", data];
-        const server = await Server.start(this.t.settings.program, flags, this.options.disk?.options);
+        const { store, disk } = this.options;
+        const options = store ? { env: { COLLAB_STORE: store } } : disk?.options;
+        const server = await Server.start(this.t.settings.program, flags, options);
         this.t.defer(() => server.kill());
         return server;
     }
@@ -141,16 +167,8 @@ export class Lane {
 
     /** Who has never been here sees all that was acknowledged. */
     private async look(server: Server, acknowledged: Iterable<string> = this.acknowledged, version = this.version): Promise<void> {
-        const witness = new Replica();
-        const client = await CollabClient.connect(server);
-        const room = await patiently(() => client.join(ROOM, witness));
-        assert.ok(room.subscribed.version >= version, `version ${room.subscribed.version} after ${version} was told`);
-        const missing = (): string[] => [...acknowledged].filter((key) => !said(witness).has(key));
-        await until(() => missing().length === 0, "all that was acknowledged").catch(() =>
-            assert.deepEqual(missing(), [], "acknowledged and lost"),
-        );
-        client.line.ws.terminate();
-        witness.dispose();
+        const now = await witness(server, acknowledged);
+        assert.ok(now >= version, `version ${now} after ${version} was told`);
     }
 
     private agree(): boolean {
