@@ -106,17 +106,20 @@ static void tell_progress(void *ctx) {
 
 /* ---- jobs ---- */
 
-/* One job about a room or a chore; ERR_OK or why not, in words too. *ret is the caller's, or NULL.
- */
-static enum err ask(struct control *c, enum store_op op, slice room, struct store_chore *chore,
-                    struct store_job **ret) {
+/* A job whose complaints go to `chore`, or that is one. */
+static struct store_job *job_for(enum store_op op, slice room, struct store_chore *chore) {
     struct frame *name = frame_copy(room);
     struct store_job *job = store_job_new(op, name);
-    struct control_patience patience = {.stop = &c->stop, .ctx = c};
     frame_unref(name);
     job->chore = chore;
-    if (op == STORE_CHORE && chore->kind == CHORE_COPY) {
-        c->watched = chore;
+    return job;
+}
+
+/* Does a job. ERR_OK or why not, in words too. *ret is the caller's, or NULL. */
+static enum err ask(struct control *c, struct store_job *job, struct store_job **ret) {
+    struct control_patience patience = {.stop = &c->stop, .ctx = c};
+    if (job->op == STORE_CHORE && job->chore->kind == CHORE_COPY) {
+        c->watched = job->chore;
         patience.look = tell_progress;
     }
     *ret = control_do(c->o.store, job, &patience);
@@ -125,7 +128,7 @@ static enum err ask(struct control *c, enum store_op op, slice room, struct stor
 
 static enum err do_chore(struct control *c, struct store_chore *chore) {
     struct store_job *job = NULL;
-    enum err e = ask(c, STORE_CHORE, slice_str(""), chore, &job);
+    enum err e = ask(c, job_for(STORE_CHORE, slice_str(""), chore), &job);
     store_job_free(job);
     return e;
 }
@@ -169,7 +172,7 @@ static void on_list(struct control *c, const struct control_request *r) {
 static void on_read(struct control *c, const struct control_request *r) {
     struct store_chore why = {0};
     struct store_job *job = NULL;
-    enum err e = ask(c, STORE_LOAD, r->name, &why, &job);
+    enum err e = ask(c, job_for(STORE_LOAD, r->name, &why), &job);
     if (e != ERR_OK) {
         fail(c->now, e, why.why);
     } else {
@@ -187,10 +190,50 @@ static void on_read(struct control *c, const struct control_request *r) {
     store_job_free(job);
 }
 
+/* Reads one page of the versions below `*before`, and each of them; *before 0: that was the last.
+ */
+static enum err read_versions(struct control *c, slice room, uint64_t *before, uint64_t *count,
+                              struct store_chore *why) {
+    struct store_job *page = job_for(STORE_LIST, room, why);
+    page->before = *before;
+    page->most = CAPS_STORE_LIST;
+    enum err e = ask(c, page, &page);
+    size_t n = e == ERR_OK ? page->versions_count : 0;
+    *before = n == CAPS_STORE_LIST ? page->versions[n - 1].id : 0;
+    for (size_t i = 0; e == ERR_OK && i < n; i++) {
+        struct store_job *one = job_for(STORE_READ, room, why);
+        one->version_id = page->versions[i].id;
+        e = ask(c, one, &one);
+        *count += e == ERR_OK;
+        e = e == ERR_NO_VERSION ? ERR_OK : e; /* thinned meanwhile */
+        store_job_free(one);
+    }
+    store_job_free(page);
+    return e;
+}
+
+static void on_versions(struct control *c, const struct control_request *r) {
+    struct store_chore why = {0};
+    uint64_t before = 0;
+    uint64_t count = 0;
+    enum err e = ERR_OK;
+    do {
+        e = read_versions(c, r->name, &before, &count, &why);
+    } while (e == ERR_OK && before);
+    if (e != ERR_OK) {
+        fail(c->now, e, why.why);
+        return;
+    }
+    struct buf b;
+    size_t mark = begin_done(&b);
+    control_put_number(&b, count);
+    end_done(c->now, &b, mark);
+}
+
 static void on_fold(struct control *c, const struct control_request *r) {
     struct store_chore why = {0};
     struct store_job *job = NULL;
-    enum err e = ask(c, STORE_FOLD, r->name, &why, &job);
+    enum err e = ask(c, job_for(STORE_FOLD, r->name, &why), &job);
     store_job_free(job);
     if (e != ERR_OK) {
         fail(c->now, e, why.why);
@@ -343,10 +386,10 @@ static void serve(struct control *c, slice body) {
     static const struct {
         enum control_kind kind;
         void (*handle)(struct control *, const struct control_request *);
-    } table[] = {{CONTROL_HELLO, on_hello},   {CONTROL_LIST, on_list},
-                 {CONTROL_READ, on_read},     {CONTROL_FOLD, on_fold},
-                 {CONTROL_BRING, on_bring},   {CONTROL_BACKUP, on_backup},
-                 {CONTROL_SHRINK, on_shrink}, {CONTROL_CHECK, on_check}};
+    } table[] = {
+        {CONTROL_HELLO, on_hello},       {CONTROL_LIST, on_list},     {CONTROL_READ, on_read},
+        {CONTROL_VERSIONS, on_versions}, {CONTROL_FOLD, on_fold},     {CONTROL_BRING, on_bring},
+        {CONTROL_BACKUP, on_backup},     {CONTROL_SHRINK, on_shrink}, {CONTROL_CHECK, on_check}};
     struct control_request r;
     bool good = control_parse(body, &r) && r.name.n <= CAPS_CONTROL_NAME_BYTES;
     for (size_t i = 0; good && i < sizeof table / sizeof *table; i++) {

@@ -102,6 +102,7 @@ bool control_parse(slice body, struct control_request *ret) {
         good = control_take_number(&s, &ret->number) && control_take_number(&s, &ret->after);
         break;
     case CONTROL_READ:
+    case CONTROL_VERSIONS:
     case CONTROL_FOLD:
     case CONTROL_BACKUP:
         good = control_take_bytes(&s, &ret->name);

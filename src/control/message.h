@@ -23,11 +23,12 @@ enum control_kind {
     CONTROL_LIST = 'L',  /* number: 1 the shelf, 0 the journal; after - more, after, count, and of
                             each name, version, at_ms, rows, bytes */
     CONTROL_READ = 'R',  /* room - exists, version, snapshot (V2) or nothing, count, updates (V1) */
-    CONTROL_FOLD = 'F',  /* room - */
-    CONTROL_BRING = 'B', /* room, update (V1) - 1 when it was news */
-    CONTROL_BACKUP = 'C', /* directory - */
-    CONTROL_SHRINK = 'S', /* - */
-    CONTROL_CHECK = 'K',  /* - */
+    CONTROL_VERSIONS = 'V', /* room: reads all of its versions - how many */
+    CONTROL_FOLD = 'F',     /* room - */
+    CONTROL_BRING = 'B',    /* room, update (V1) - 1 when it was news */
+    CONTROL_BACKUP = 'C',   /* directory - */
+    CONTROL_SHRINK = 'S',   /* - */
+    CONTROL_CHECK = 'K',    /* - */
     /* server -> tool */
     CONTROL_PROGRESS = 'p', /* done, all */
     CONTROL_DONE = 'd',

@@ -237,6 +237,16 @@ enum err link_read(struct link *l, slice room, struct stored_room *ret) {
     return good ? ERR_OK : nonsense(l);
 }
 
+enum err link_versions(struct link *l, slice room, uint64_t *ret_count) {
+    const struct control_request r = {.kind = CONTROL_VERSIONS, .name = room};
+    slice f;
+    enum err e = ask(l, &r, &f);
+    if (e != ERR_OK) {
+        return e;
+    }
+    return control_take_number(&f, ret_count) ? ERR_OK : nonsense(l);
+}
+
 enum err link_fold(struct link *l, slice room) {
     const struct control_request r = {.kind = CONTROL_FOLD, .name = room};
     slice f;

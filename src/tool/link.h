@@ -35,6 +35,8 @@ struct stored_room {
 
 /* Borrowed until the next question. ERR_DAMAGED: it cannot be read. */
 enum err link_read(struct link *, slice room, struct stored_room *ret);
+/* Reads all versions of it: ERR_DAMAGED when one of them cannot be read. */
+enum err link_versions(struct link *, slice room, uint64_t *ret_count);
 enum err link_fold(struct link *, slice room);
 enum err link_bring(struct link *, slice room, slice update, bool *ret_news);
 /* `to` is a whole path. Shows how far it is. */

@@ -39,7 +39,7 @@ int run_list(struct link *l, const struct args *args) {
 
 /* ---- verify ---- */
 
-/* Reads the room, which checks the sums, and puts it together. */
+/* Reads the room and its versions, which checks the sums, and puts it together. */
 static bool is_sound(struct link *l, slice room, char *why, size_t why_bytes) {
     struct stored_room stored;
     if (link_read(l, room, &stored) != ERR_OK) {
@@ -51,6 +51,11 @@ static bool is_sound(struct link *l, slice room, char *why, size_t why_bytes) {
         (void)snprintf(why, why_bytes, "there is no such room");
     }
     yata_doc_free(doc);
+    uint64_t versions = 0;
+    if (doc && link_versions(l, room, &versions) != ERR_OK) {
+        (void)snprintf(why, why_bytes, "%s", link_why(l));
+        return false;
+    }
     return doc != NULL;
 }
 

@@ -25,7 +25,8 @@ static const struct command commands[] = {
     {"list", "", 0, 0, false, run_list,
      "Prints every room: version, updates in its journal, bytes, last change, name."},
     {"verify", "[ROOM ...]", 0, ANY, false, run_verify,
-     "Checks every sum and puts every room together; prints those that are damaged. When no server "
+     "Checks every sum, of versions too, and puts every room together; prints those that are "
+     "damaged. When no server "
      "runs, the structure of the files too."},
     {"dump", "ROOM", 1, 1, false, run_dump, "Prints a room as JSON: its types and what they hold."},
     {"export", "DIRECTORY [ROOM ...]", 1, ANY, false, run_export,

@@ -195,6 +195,8 @@ test("verify names the damaged rooms, and the server refuses only these", async 
     const server = await start(t, data);
     const writers = ["good", "bad", "worse"].map((room) => write(t, server, room, `needle-${room}`));
     const clients = await Promise.all(writers);
+    clients.push(await write(t, server, "old", "needle-old"));
+    await clients[3]!.client.request("collab/history.save", { roomId: "old", label: "needle-label" });
     server.signal("SIGKILL"); /* so that the journal still has the updates as they came */
     await until(() => server.exit !== undefined, "its end");
     server.exit = { code: 0, signal: null };
@@ -202,18 +204,21 @@ test("verify names the damaged rooms, and the server refuses only these", async 
     await good(t, "list", "--data", data); /* the log becomes part of the file */
     spoil(join(data, "journal.db"), "needle-bad");
     spoil(join(data, "journal.db"), "needle-worse");
+    spoil(join(data, "rooms.db"), "needle-label"); /* of a version; the room itself is whole */
 
     const verify = async (): Promise<void> => {
         const { code, out, err } = await runTool(t, ["verify", "--data", data]);
         assert.equal(code, 1);
-        assert.deepEqual(lines(out).map((l) => l.slice(0, 2)), [["damaged", "bad"], ["damaged", "worse"]]);
+        assert.deepEqual(lines(out).map((l) => l.slice(0, 2)), [["damaged", "bad"], ["damaged", "old"], ["damaged", "worse"]]);
         assert.match(out, /row \d+ of the journal has a wrong sum/);
-        assert.match(err, /3 rooms verified, 2 damaged/);
+        assert.match(out, /version \d+ has a wrong sum/);
+        assert.match(err, /4 rooms verified, 3 damaged/);
     };
     await verify();
     const again = await start(t, data);
     await verify();
     await look(t, again, "good", "needle-good");
+    await look(t, again, "old", "needle-old");
     const client = await t.connect(again);
     await assert.rejects(client.join("bad", t.replica()), /INTERNAL/);
     await good(t, "dump", "good", "--data", data);
@@ -222,7 +227,7 @@ test("verify names the damaged rooms, and the server refuses only these", async 
     assert.match(dump.err, /^collabd store: bad: row \d+ of the journal/m);
     const exported = await runTool(t, ["export", join(t.directory(), "out"), "--data", data]);
     assert.equal(exported.code, 1);
-    assert.match(exported.err, /1 rooms exported, 2 failed/);
+    assert.match(exported.err, /2 rooms exported, 2 failed/);
     assert.equal((await fetch(again.http("/readyz"))).status, 200);
 });
 
