@@ -101,7 +101,7 @@ void sqlite_journal_close(void *journal, bool clean) {
     if (!j) {
         return;
     }
-    struct fault ignored;
+    struct fault ignored = {0};
     if (clean) {
         clean = sqlite_run(&j->file,
                            "UPDATE life SET clean=1, last_id=max(last_id,"

@@ -123,7 +123,7 @@ static enum err check(struct sqlite_file *f, struct store_chore *chore, struct f
         const uint8_t *line = memchr(said.p, '\n', said.n); /* the first only names the database */
         said = line ? slice_of(line + 1, said.n - (size_t)(line + 1 - said.p)) : said;
         (void)snprintf(why->text, sizeof why->text, "%.*s", SLICE_FMT(said));
-        struct fault second;
+        struct fault second = {0};
         chore->more = sqlite_next(f, s, &row, &second) == ERR_OK && row;
         e = ERR_DAMAGED;
     }
