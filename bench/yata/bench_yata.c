@@ -1,12 +1,16 @@
 /* bench_yata.c: what libyata costs on histories of updates.
  *
  *     bench_yata [--apply] HISTORY...
+ *     bench_yata --wait BYTES...
  *
  * A history is a file of byte strings, each after its length as a 32-bit little-endian number: the
  * state vector of a peer that has the first 99 %, all updates merged by Y.mergeUpdates, and then
  * the updates. Prints one line of JSON for each: times in microseconds, sizes in bytes. With
- * --apply only the updates are applied. tests/bench/run.ts makes the histories and runs this beside
- * the peers, which measure the same in the same way: bench/peers/yrs and tests/bench/peer.ts.
+ * --apply only the updates are applied. With --wait it measures the machine instead: how long one
+ * access takes to a line of memory that is anywhere in so many bytes, and not known before the one
+ * before it has been read; no document of that size can do without. tests/bench/run.ts makes the
+ * histories and runs this beside the peers, which measure the same in the same way: bench/peers/yrs
+ * and tests/bench/peer.ts.
  *
  * Times are those of the process, not of the clock on the wall, so that others on the machine
  * disturb less. What it does not show: contention, cold caches, network.
@@ -24,8 +28,10 @@
 #define VECTORS    100
 #define TAIL       2000 /* the last updates, measured apart: what one costs in a full document */
 #define MERGED     1000
-#define RECORDS    2 /* before the updates */
-#define LENGTH     4 /* bytes of a length */
+#define RECORDS    2  /* before the updates */
+#define LENGTH     4  /* bytes of a length */
+#define LINE       64 /* bytes that memory hands out at once */
+#define WAITS      1000000
 #define FNV_START  0x811c9dc5u
 #define FNV_FACTOR 0x01000193u
 
@@ -45,6 +51,7 @@ struct bench {
     struct yata_slice load;
     struct yata_bytes out;
     double tail_us;
+    size_t applied_bytes; /* of the document to which all was applied one by one */
 };
 
 static _Noreturn void die(const char *why) {
@@ -147,6 +154,9 @@ static void apply(struct bench *b) {
     }
     double us = (now_us() - start) / (double)(h->n - tail);
     b->tail_us = b->tail_us == 0 || us < b->tail_us ? us : b->tail_us;
+    struct yata_stats stats = {0};
+    yata_stats(b->other, &stats);
+    b->applied_bytes = stats.memory_bytes;
 }
 
 /* The same, and each transaction hands out its update, as a server needs it that cannot relay the
@@ -234,10 +244,67 @@ static void report(struct bench *b) {
     yata_doc_free(b->doc);
 }
 
+/* ---- the machine ---------------------------------------------------------------------------- */
+
+/* Links all lines of a block into one ring, in random order (Sattolo's shuffle). */
+static uint32_t *ring_new(size_t lines) {
+    uint32_t *block = malloc(lines * LINE), *order = malloc(lines * sizeof *order);
+    uint64_t random = 1;
+    if (!block || !order) {
+        die("out of memory");
+    }
+    for (size_t i = 0; i < lines; i++) {
+        order[i] = (uint32_t)i;
+    }
+    for (size_t i = lines - 1; i > 0; i--) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        size_t k = (size_t)(random >> 33) % i;
+        uint32_t x = order[i];
+        order[i] = order[k];
+        order[k] = x;
+    }
+    for (size_t i = 0; i < lines; i++) {
+        block[order[i] * (LINE / sizeof *block)] = order[(i + 1) % lines];
+    }
+    free(order);
+    return block;
+}
+
+static void wait_for_memory(size_t bytes) {
+    size_t lines = bytes / LINE > 2 ? bytes / LINE : 2;
+    uint32_t *block = ring_new(lines), at = 0;
+    double best = 0;
+    for (int turn = 0; turn < 3; turn++) {
+        double start = now_us();
+        for (int i = 0; i < WAITS; i++) {
+            at = block[at * (LINE / sizeof *block)];
+        }
+        double us = (now_us() - start) / WAITS;
+        best = turn == 0 || us < best ? us : best;
+    }
+    /* Where it ended is told, so that it has to be walked. */
+    printf("{\"bytes\":%zu,\"wait\":%.5f,\"at\":%u}\n", bytes, best, (unsigned)at);
+    free(block);
+}
+
+static int wait_all(int argc, char **argv) {
+    for (int i = 2; i < argc; i++) {
+        unsigned long long bytes = strtoull(argv[i], NULL, 10);
+        if (bytes > (unsigned long long)UINT32_MAX * LINE) {
+            die("too many bytes");
+        }
+        wait_for_memory((size_t)bytes);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 2 && strcmp(argv[1], "--wait") == 0) {
+        return wait_all(argc, argv);
+    }
     bool all = argc < 2 || strcmp(argv[1], "--apply") != 0;
     if (argc < (all ? 2 : 3)) {
-        die("usage: bench_yata [--apply] HISTORY...");
+        die("usage: bench_yata [--apply] HISTORY... | --wait BYTES...");
     }
     for (int i = all ? 1 : 2; i < argc; i++) {
         struct bench b = {.h = history_read(argv[i])};
@@ -245,6 +312,8 @@ int main(int argc, char **argv) {
         printf("{\"updates\":%zu,\"apply\":%.4f,\"tail\":%.4f", b.h.n, us, b.tail_us);
         if (all) {
             report(&b);
+        } else {
+            printf(",\"memory\":%zu", b.applied_bytes);
         }
         printf("}\n");
         fflush(stdout);

@@ -219,11 +219,41 @@ static void integrate_all(struct yatai_waits *w) {
     }
 }
 
+/* A document with so many structs does not stay in the caches. */
+#define FAR_STRUCTS 16384
+/* An update with so few structs is on its way soon: longer ones look ahead as they go. */
+#define FAR_FEW 4
+
+static void fetch(struct yata_doc *doc, struct yatai_id id) {
+    uint32_t slot = yatai_client_find(doc, id.client);
+    if (slot != 0 && id.clock < doc->clients.v[slot].clock) {
+        const struct yatai_item *it = yatai_item(doc, yatai_item_at(doc, slot, id.clock));
+        __builtin_prefetch(it);
+        __builtin_prefetch((const uint8_t *)(it + 1) - 1);
+    }
+}
+
+/* What the update names lies anywhere in a large document. It is fetched, all at once, while the
+ * update is planned. */
+static void fetch_named(struct yata_doc *doc) {
+    const struct yatai_update *u = &doc->update;
+    for (size_t i = 0; doc->items.n > FAR_STRUCTS && u->refs.n <= FAR_FEW && i < u->refs.n; i++) {
+        const struct yatai_ref *ref = &u->refs.v[i];
+        if (ref->has & YATAI_HAS_ORIGIN) {
+            fetch(doc, ref->origin);
+        }
+        if (ref->has & YATAI_HAS_RIGHT) {
+            fetch(doc, ref->right);
+        }
+    }
+}
+
 enum yata_status yatai_apply_read(struct yata_doc *doc, struct yata_applied *ret_applied,
                                   struct yata_error *ret_error) {
     struct yatai_waits w = {.doc = doc};
     enum yata_status status = YATA_NOMEM;
     uint64_t deletes = doc->deletes;
+    fetch_named(doc);
     if (!(yatai_plan_straight(doc, &doc->plan, &doc->update) ||
           yatai_plan_make(doc, &doc->plan, &doc->update, NULL)) ||
         !yatai_pending_plan(&w)) {

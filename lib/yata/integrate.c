@@ -173,7 +173,9 @@ static void add_to_client(struct yata_doc *doc, uint32_t slot, uint32_t item) {
         yatai_seam_note(doc, slot, it->clock);
         return;
     }
-    uint32_t tail = yatai_client_tail(c);
+    /* Most that stands elsewhere can be told by itself: what came last need not be fetched. */
+    bool follows = it->origin_clock == it->clock - 1 && it->origin_slot == slot;
+    uint32_t tail = follows || yatai_kind(it) == YATAI_GC ? yatai_client_tail(c) : 0;
     if (tail != 0 && may_merge(yatai_item(doc, tail), it)) {
         c->fresh_last = it->clock;
         c->fresh = c->fresh == UINT32_MAX ? it->clock : c->fresh;

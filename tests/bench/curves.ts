@@ -6,7 +6,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as encoding from 'lib0/encoding'
 import { Random } from '../diff/random.ts'
-import { compare, type Engine } from './engines.ts'
+import { compare, type Engine, type Measured } from './engines.ts'
+import { type Panel, plot } from './plot.ts'
 
 const none = -1
 const letters = 'abcdefghijklmnopqrstuvwxyz'
@@ -125,33 +126,60 @@ const all: Curve[] = [
 ]
 
 /** A row of a plot: sizes to the right, each a bar of up to 8 eighths, the dearest of all full. */
-function plot (values: number[]): string {
+function bars (values: number[]): string {
   const most = Math.max(...values)
   return values.map(x => '▁▂▃▄▅▆▇█'[Math.max(0, Math.ceil(x / most * 8) - 1)].repeat(3)).join('')
 }
 
-/** Prints for each curve what one of the last updates costs, by size, and the last beside the first. */
-export function curves (dir: string, engines: Engine[], runs: number): void {
+/** How often an update at a random place has to wait for memory at least: for the part of an index that
+ * knows where its neighbours are, and then for these, at once. */
+const waits = 2
+
+/** What the least document would cost if it lay in as much memory as the larger ones: the machine's share. */
+function machine (ours: Measured[], waited: Measured[]): number[] {
+  const of = (m: Measured): number => m.wait as number
+  return ours.map((_, i) => (ours[0].tail as number) + waits * Math.max(0, of(waited[i]) - of(waited[0])))
+}
+
+function store (dir: string, { sizes, make }: Curve): string[] {
+  return sizes.map(n => {
+    const path = join(dir, 'curve-' + n.toString())
+    const none = Buffer.from([1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0]) // no vector, and an empty update as the merged one
+    writeFileSync(path, Buffer.concat([none, ...make(n).flatMap(update => {
+      const head = Buffer.alloc(4)
+      head.writeUInt32LE(update.length)
+      return [head, update]
+    })]))
+    return path
+  })
+}
+
+/** Prints for each curve what one of the last updates costs, by size, and the last beside the first;
+ * writes a plot of all to `plotted`. */
+export function curves (dir: string, engines: Engine[], runs: number, plotted: string): void {
   const native = engines.filter(({ name }) => name === 'yata' || name === 'yrs')
-  console.log(`one of the last ${tail} updates, µs of processor time, medians of ${runs} runs`)
-  for (const { name, sizes, unit, make } of all) {
-    const files = sizes.map(n => {
-      const path = join(dir, 'curve-' + n.toString())
-      const none = Buffer.from([1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0]) // no vector, and an empty update as the merged one
-      writeFileSync(path, Buffer.concat([none, ...make(n).flatMap(update => {
-        const head = Buffer.alloc(4)
-        head.writeUInt32LE(update.length)
-        return [head, update]
-      })]))
-      return path
-    })
-    const seen = compare(native, files, runs, ['--apply'])
+  const panels: Panel[] = []
+  console.log(`one of the last ${tail} updates, µs of processor time, medians of ${runs} runs; "memory": what the`)
+  console.log(`first one would cost after waiting ${waits} times for memory of the document's size`)
+  for (const curve of all) {
+    const { name, sizes, unit } = curve
+    const seen = compare(native, store(dir, curve), runs, ['--apply'])
+    const ours = seen.get('yata') as Measured[]
+    const bytes = ours.map(m => (m.memory as number).toString())
+    const waited = compare(native.slice(0, 1), bytes, runs, ['--wait']).get('yata') as Measured[]
+    const lines = [...seen].map(([engine, measured]) => ({ name: engine, values: measured.map(m => m.tail as number) }))
+    if (name.includes('random')) {
+      lines.push({ name: 'memory', values: machine(ours, waited) })
+    }
     console.log(`${name}; ${unit}:`.padEnd(44) + sizes.map(n => n.toLocaleString('en').padStart(11)).join(''))
-    seen.forEach((measured, engine) => {
-      const values = measured.map(m => m.tail as number)
+    lines.forEach(({ name, values }) => {
       const growth = values[values.length - 1] / values[0]
-      console.log(`  ${engine.padEnd(8)}${plot(values).padEnd(34)}` +
+      console.log(`  ${name.padEnd(8)}${bars(values).padEnd(34)}` +
         values.map(x => x.toFixed(3).padStart(11)).join('') + `   last/first ${growth.toFixed(2)}`)
     })
+    console.log('  one wait'.padEnd(44) + waited.map(m => (m.wait as number).toFixed(4).padStart(11)).join(''))
+    panels.push({ title: name, unit, sizes, lines })
   }
+  writeFileSync(plotted, plot('One of the last 2,000 updates of a document, µs', panels))
+  console.log(`plotted in ${plotted}`)
 }

@@ -10,6 +10,7 @@ export interface Figures {
   loadMerged: number, load: number, encode: number, difference: number, vector: number, merge: number
   memory: number, memoryLoaded: number, structs: number
   stateBytes: number, stateHash: number, vectorBytes: number
+  wait: number // the machine: an access to memory, µs
 }
 
 export type Measured = Partial<Figures>

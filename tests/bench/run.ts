@@ -1,15 +1,16 @@
 // libyata beside native yrs, npm ywasm and npm yjs, in turns in one session; prints medians and ratios.
 //
 //   npx tsx bench/run.ts [--runs N] [--n N] [--operations N] [--trace DIR|FILE] [--only RE]
-//                        [--peers yrs,ywasm,yjs] [--curves] [--json]
+//                        [--peers yrs,ywasm,yjs] [--curves] [--plot FILE] [--json]
 //
 // bench/yata/run builds the programs and calls this. Histories are made here, from a seed; --trace adds
 // recorded sessions of josephg/editing-traces. What is measured, and what that does not show:
-// bench_yata.c. --curves: what an update costs in documents of growing size, see curves.ts.
+// bench_yata.c. --curves: what an update costs in documents of growing size, see curves.ts; also as a
+// picture, in build/bench/curves.svg or where --plot says.
 
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { curves } from './curves.ts'
@@ -32,6 +33,7 @@ const options = parseArgs({
     only: { type: 'string', default: '' },
     peers: { type: 'string', default: '' },
     curves: { type: 'boolean', default: false },
+    plot: { type: 'string', default: here('../../build/bench/curves.svg') },
     json: { type: 'boolean', default: false }
   }
 }).values
@@ -73,7 +75,8 @@ const dir = mkdtempSync(join(tmpdir(), 'bench-yata-'))
 try {
   const all = engines(options.bench, options.yrs, options.peers === '' ? [] : options.peers.split(','))
   if (options.curves) {
-    curves(dir, all, Number(options.runs))
+    mkdirSync(dirname(options.plot), { recursive: true })
+    curves(dir, all, Number(options.runs), options.plot)
   } else {
     const measuredOn = histories().map(({ name, make, whole }, i) => {
       const path = join(dir, i.toString())
@@ -89,10 +92,11 @@ try {
     measuredOn.forEach(({ name, whole }, i) => {
       console.log(options.json ? JSON.stringify({ name, ...Object.fromEntries(of(i)) }) : block(name, of(i), whole).join('\n'))
     })
-    const aims = measuredOn.findIndex(({ name }) => name.startsWith('typing'))
-    if (aims >= 0) {
-      console.log(['goals, on the history of four writers:', ...goals(of(aims))].join('\n'))
-    }
+    measuredOn.forEach(({ name, whole }, i) => {
+      if (whole) {
+        console.log([`goals, ${name}:`, ...goals(of(i), name.startsWith('typing'))].join('\n'))
+      }
+    })
   }
 } finally {
   rmSync(dir, { recursive: true })
