@@ -57,6 +57,32 @@ struct version_info {
     slice label; /* empty: none */
 };
 
+/* What happened between two versions: to a root type, in characters and elements, */
+struct root_change {
+    slice name;
+    uint64_t characters_in;
+    uint64_t characters_out;
+    uint64_t items_in;
+    uint64_t items_out;
+    uint64_t formatted;
+};
+
+/* and by a client id. */
+struct client_change {
+    uint64_t client;
+    slice user; /* empty: not known */
+    uint64_t characters;
+    uint64_t items;
+};
+
+struct changes {
+    const struct root_change *roots;
+    size_t roots_count;
+    const struct client_change *clients;
+    size_t clients_count;
+    size_t clients_left; /* not listed */
+};
+
 /* The answer to one intent: first what is answered, then either an error or the result fields of
  * that op. */
 struct reply {
@@ -101,9 +127,13 @@ struct reply {
     const struct user_info *users; /* for admins */
     size_t users_count;
 
-    const struct version_info *versions; /* history.list: all; get, save: one */
+    /* history.list: all; get, save: one; restore: what was before; compare: from, and to unless
+     * that is now */
+    const struct version_info *versions;
     size_t versions_count;
-    slice data; /* history.get: a Yjs update */
+    slice data;                    /* history.get: a Yjs update */
+    uint64_t restored;             /* history.restore: the id */
+    const struct changes *changes; /* history.compare */
 };
 
 #endif

@@ -40,6 +40,7 @@ enum op {
     X(MUTED, "muted", BOOL)                                                                        \
     X(DURATION_SEC, "durationSec", UINT)                                                           \
     X(VERSION_ID, "versionId", UINT)                                                               \
+    X(TO_ID, "toId", UINT) /* of a version */                                                      \
     X(LIMIT, "limit", UINT)                                                                        \
     X(BEFORE, "before", UINT) /* the id of a version */                                            \
     X(LABEL, "label", STRING)                                                                      \
@@ -90,6 +91,7 @@ struct intent {
     bool muted;
     uint64_t duration_sec;
     uint64_t version_id;
+    uint64_t to_id;
     uint64_t limit;
     uint64_t before;
     slice label;

@@ -62,6 +62,7 @@ static const size_t offsets[FIELD_COUNT] = {
     [FIELD_MUTED] = offsetof(struct intent, muted),
     [FIELD_DURATION_SEC] = offsetof(struct intent, duration_sec),
     [FIELD_VERSION_ID] = offsetof(struct intent, version_id),
+    [FIELD_TO_ID] = offsetof(struct intent, to_id),
     [FIELD_LIMIT] = offsetof(struct intent, limit),
     [FIELD_BEFORE] = offsetof(struct intent, before),
     [FIELD_LABEL] = offsetof(struct intent, label),

@@ -163,6 +163,60 @@ static void put_one_version(const struct reply *r, struct buf *b) {
     buf_put_u8(b, '}');
 }
 
+static void put_restored(const struct reply *r, struct buf *b) {
+    json_put_lit(b, "{\"ok\":true,\"restored\":");
+    buf_put_u64(b, r->restored);
+    put_u64(b, "version", r->version);
+    json_put_lit(b, ",\"before\":");
+    put_version(r->versions, b);
+    buf_put_u8(b, '}');
+}
+
+static void put_root_change(const struct root_change *c, struct buf *b) {
+    json_put_lit(b, "{\"name\":");
+    json_put_string(b, c->name);
+    put_u64(b, "charactersInserted", c->characters_in);
+    put_u64(b, "charactersDeleted", c->characters_out);
+    put_u64(b, "charactersFormatted", c->formatted);
+    put_u64(b, "itemsAdded", c->items_in);
+    put_u64(b, "itemsRemoved", c->items_out);
+    buf_put_u8(b, '}');
+}
+
+static void put_client_change(const struct client_change *c, struct buf *b) {
+    json_put_lit(b, "{\"clientId\":");
+    buf_put_u64(b, c->client);
+    if (c->user.n) {
+        put_text(b, "userId", c->user);
+    }
+    put_u64(b, "characters", c->characters);
+    put_u64(b, "items", c->items);
+    buf_put_u8(b, '}');
+}
+
+static void put_compared(const struct reply *r, struct buf *b) {
+    const struct changes *c = r->changes;
+    json_put_lit(b, "{\"ok\":true,\"from\":");
+    put_version(r->versions, b);
+    if (r->versions_count > 1) {
+        json_put_lit(b, ",\"to\":");
+        put_version(&r->versions[1], b);
+    }
+    json_put_lit(b, ",\"roots\":[");
+    for (size_t i = 0; i < c->roots_count; i++) {
+        buf_put_str(b, i ? "," : "");
+        put_root_change(&c->roots[i], b);
+    }
+    json_put_lit(b, "],\"clients\":[");
+    for (size_t i = 0; i < c->clients_count; i++) {
+        buf_put_str(b, i ? "," : "");
+        put_client_change(&c->clients[i], b);
+    }
+    json_put_lit(b, "],\"moreClients\":");
+    buf_put_u64(b, c->clients_left);
+    buf_put_u8(b, '}');
+}
+
 static void put_result(const struct reply *r, struct buf *b) {
     switch (r->op) {
     case OP_INITIALIZE:
@@ -196,6 +250,12 @@ static void put_result(const struct reply *r, struct buf *b) {
         return;
     case OP_HISTORY_LIST:
         put_versions(r, b);
+        return;
+    case OP_HISTORY_RESTORE:
+        put_restored(r, b);
+        return;
+    case OP_HISTORY_COMPARE:
+        put_compared(r, b);
         return;
     case OP_HISTORY_GET:
     case OP_HISTORY_SAVE:

@@ -71,7 +71,7 @@ static bool may_now(const struct page *p, const struct identity *who) {
 }
 
 static enum role right_of(enum op op) {
-    return op == OP_HISTORY_LIST || op == OP_HISTORY_GET ? ROLE_READ : ROLE_WRITE;
+    return op == OP_HISTORY_SAVE || op == OP_HISTORY_RESTORE ? ROLE_WRITE : ROLE_READ;
 }
 
 /* Sends the question to the room's worker; takes the identity. */
@@ -84,6 +84,7 @@ static void ask(const struct page *p, const struct history_request *h, struct id
     m->payload = h->label_bytes ? frame_copy(slice_of(h->label, h->label_bytes)) : NULL;
     m->history.op = history_op(h->op);
     m->history.version_id = h->version_id;
+    m->history.to_id = h->to_id;
     m->history.before = h->before;
     m->history.most = h->limit;
     m->history.who = who;
@@ -116,7 +117,8 @@ void page_history_answer(void *rpc, struct conn *c, const struct msg *m,
                          struct http_response *ret) {
     const struct rpc *r = rpc;
     struct reply reply = {0};
-    struct version_info *versions = history_reply(m, &reply);
+    struct told told;
+    history_reply(m, &told, &reply);
     if (m->err != ERR_OK) {
         ret->status = status_of(m->err);
         put_refusal(ret, &reply);
@@ -131,5 +133,5 @@ void page_history_answer(void *rpc, struct conn *c, const struct msg *m,
     ret->content_type = "application/json";
     reply_put_json(&reply, &ret->body);
     buf_put_u8(&ret->body, '\n');
-    mem_free(versions);
+    told_fini(&told);
 }

@@ -103,6 +103,44 @@ static bool read_label(slice body, struct history_request *ret) {
     return ok;
 }
 
+/* The operations, by what stands behind the version and by the method. */
+static const struct {
+    const char *word; /* NULL: nothing */
+    bool of_version;
+    bool post;
+    enum op op;
+} rows[] = {
+    {NULL, false, false, OP_HISTORY_LIST},       {NULL, false, true, OP_HISTORY_SAVE},
+    {NULL, true, false, OP_HISTORY_GET},         {"compare", true, false, OP_HISTORY_COMPARE},
+    {"restore", true, true, OP_HISTORY_RESTORE},
+};
+
+/* 0 with *ret, or 404, or 405 when there is one by the other method. */
+static unsigned find_op(const slice *rest, size_t count, bool post, enum op *ret) {
+    unsigned status = 404;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool word = rows[i].word ? count == 2 && slice_is(rest[1], rows[i].word) : count < 2;
+        if (word && rows[i].of_version == (count > 0)) {
+            status = rows[i].post == post ? 0 : 405;
+            *ret = rows[i].op;
+        }
+        if (status == 0) {
+            break;
+        }
+    }
+    return status;
+}
+
+/* ?to=W or now. */
+static bool query_to(const struct http_request *req, uint64_t *ret) {
+    char text[24];
+    size_t n = 0;
+    if (http_query(req, "to", text, sizeof text, &n) && slice_is(slice_of(text, n), "now")) {
+        return true;
+    }
+    return query_number(req, "to", ret);
+}
+
 /* What comes behind the room's name decides. */
 static unsigned read_rest(const struct http_request *req, const slice *rest, size_t count,
                           struct history_request *ret, const char **ret_why) {
@@ -117,21 +155,21 @@ static unsigned read_rest(const struct http_request *req, const slice *rest, siz
             "is percent-encoded";
         return 404;
     }
-    if (count > 1) {
-        *ret_why = "there is nothing of that name about a version";
-        return 404;
+    unsigned status = find_op(rest, count, post, &ret->op);
+    if (status) {
+        *ret_why = status == 405
+                       ? "versions are read and compared with GET, saved and restored with "
+                         "POST"
+                       : "there is nothing of that name about a version";
+        return status;
     }
-    if (post && count) {
-        *ret_why = "a version is read with GET";
-        return 405;
-    }
-    ret->op = post ? OP_HISTORY_SAVE : count ? OP_HISTORY_GET : OP_HISTORY_LIST;
     if (post && !read_label(req->body, ret)) {
         *ret_why = "the body is not {\"label\": TEXT} with at most 200 bytes, {} or empty";
         return 400;
     }
-    if (!query_number(req, "limit", &ret->limit) || !query_number(req, "before", &ret->before)) {
-        *ret_why = "limit and before are numbers above 0";
+    if (!query_number(req, "limit", &ret->limit) || !query_number(req, "before", &ret->before) ||
+        !query_to(req, &ret->to_id)) {
+        *ret_why = "limit and before are numbers above 0, to is one or now";
         return 400;
     }
     return 0;

@@ -247,6 +247,8 @@
 /* Automatic versions under way on each worker: the store's threads take some milliseconds for each,
  * and 5,000 rooms edited at once are served in minutes. */
 #define CAPS_VERSIONS_SAVING 16
+/* Client ids that a comparison tells of; the others are counted. */
+#define CAPS_COMPARE_CLIENTS 200
 /* Who writes with which client id, of one room: some 2,000 client ids, the newest. */
 #define CAPS_AUTHORS_BYTES (64 * CAPS_KIB)
 

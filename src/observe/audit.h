@@ -28,6 +28,7 @@
     X(MINTED, "minted")         /* a wsToken was made for them */                                  \
     X(REVOKED, "revoked")       /* their token or session is good no more */                       \
     X(SAVED, "saved")           /* they saved a version of the room; the reason says which */      \
+    X(RESTORED, "restored")     /* they took the room back to a version; the reason says which */  \
     X(CLOSED, "closed")         /* the server closed their connection, not they */
 
 enum audit_event {

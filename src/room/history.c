@@ -26,11 +26,15 @@ static void post(struct rooms *rs, struct store_job *job) {
 
 /* ---- answers ---- */
 
-static void answer(struct rooms *rs, struct msg *m, enum err e) {
+static void prepare(struct rooms *rs, struct msg *m, enum err e) {
     m->kind = MSG_HISTORY_IS;
     m->err = e;
     m->from = rs->o.worker;
     m->payload = frame_unref(m->payload);
+}
+
+static void answer(struct rooms *rs, struct msg *m, enum err e) {
+    prepare(rs, m, e);
     rs->o.post(rs->o.post_ctx, conn_worker(m->conn), m);
 }
 
@@ -48,6 +52,8 @@ static const char *trouble(enum err e) {
         return "the room has no such version";
     case ERR_DAMAGED:
         return "what is stored of it is damaged";
+    case ERR_TOO_LARGE:
+        return "the document would pass one of its limits";
     default:
         return "the store cannot do that at the moment";
     }
@@ -68,6 +74,10 @@ static const char *senseless(const struct msg *m) {
     if (m->history.op == STORE_LIST &&
         (m->history.most == 0 || m->history.most > CAPS_VERSIONS_LISTED)) {
         return "limit must be 1 to 100";
+    }
+    if (m->history.op == STORE_COMPARE && m->history.to_id &&
+        (!m->history.version_id || m->history.to_id <= m->history.version_id)) {
+        return "a version is compared with a later one, or with now";
     }
     if (!fit_for_label(frame_slice(m->payload))) {
         return "label must be at most 200 bytes of text without control characters";
@@ -94,8 +104,12 @@ static struct store_job *job_of(const struct msg *m) {
     if (m->history.op == STORE_SAVE) {
         return store_job_save(m->room, frame_slice(m->payload), false);
     }
+    if (m->history.op == STORE_RESTORE) {
+        return store_job_restore(m->room, m->history.version_id);
+    }
     struct store_job *job = store_job_new(m->history.op, m->room);
     job->version_id = m->history.version_id;
+    job->to_id = m->history.to_id;
     job->before = m->history.before;
     job->most = (size_t)m->history.most;
     return job;
@@ -104,10 +118,14 @@ static struct store_job *job_of(const struct msg *m) {
 void history_ask(struct rooms *rs, struct room *r, struct msg *m, uint64_t now_ms) {
     struct history *h = &rs->history;
     const char *why = senseless(m);
+    bool restores = m->history.op == STORE_RESTORE && r;
+    enum err e = restores ? lasting_admits(r, m) : ERR_OK;
     if (why) {
         history_refuse(rs, m, ERR_PARAMS, why);
     } else if (r && (why = forbidden(r, m, now_ms))) {
         history_refuse(rs, m, ERR_FORBIDDEN, why);
+    } else if (e != ERR_OK) {
+        answer(rs, m, e); /* says why already */
     } else if (h->asked_count >= CAPS_HISTORY_ASKED) {
         history_refuse(rs, m, ERR_RATE, "too many ask about versions at the moment");
     } else {
@@ -115,6 +133,9 @@ void history_ask(struct rooms *rs, struct room *r, struct msg *m, uint64_t now_m
         job->number = m->history.number = ++h->number;
         list_push(&h->asked, &m->node);
         h->asked_count++;
+        if (restores) {
+            r->lasting.restoring++;
+        }
         post(rs, job);
     }
 }
@@ -146,6 +167,25 @@ static void saved(struct rooms *rs, struct room *r, const struct store_job *job)
     }
 }
 
+/* The edit that leads back is made like any other: told to all, journaled, and acknowledged when it
+ * lasts. */
+static void restore(struct room *r, struct msg *m) {
+    struct store_job *job = m->history.job;
+    const struct member *member = map_find_u64(&r->members, m->conn);
+    const struct identity *who = m->history.who ? m->history.who : member ? member->who : NULL;
+    enum err e = job->edit ? room_edit(r, m, job->edit, who) : ERR_OK;
+    prepare(r->parent, m, e);
+    job->version = r->version;
+    job->edit = frame_unref(job->edit);
+    m->after = e == ERR_OK ? lasting_now(r) : 0;
+    lasting_answer(r, m);
+}
+
+bool history_owns(enum store_op op) {
+    return op == STORE_SAVE || op == STORE_LIST || op == STORE_READ || op == STORE_COMPARE ||
+           op == STORE_RESTORE;
+}
+
 void history_stored(struct rooms *rs, struct room *r, struct store_job *job) {
     struct msg *m = job->number ? take_asked(&rs->history, job->number) : NULL;
     if (!m) {
@@ -158,7 +198,16 @@ void history_stored(struct rooms *rs, struct room *r, struct store_job *job) {
         e = ERR_NOT_FOUND;
     }
     m->history.job = job;
-    if (e == ERR_OK) {
+    bool restores = job->op == STORE_RESTORE && r && r->lasting.restoring;
+    if (restores) {
+        r->lasting.restoring--;
+    }
+    if (job->op == STORE_RESTORE && !restores && e == ERR_OK) {
+        e = ERR_STORE; /* the room it was for has gone */
+    }
+    if (e == ERR_OK && restores) {
+        restore(r, m);
+    } else if (e == ERR_OK) {
         answer(rs, m, ERR_OK);
     } else {
         history_refuse(rs, m, e, trouble(e));

@@ -2,6 +2,9 @@
  * is edited. Both are jobs of the store, which makes versions of what it has; a room and its
  * writers are not held up. Who asks need not be in the room, and the room need not be open.
  *
+ * Going back to a version is an edit: the store works it out from what it has, and the room takes
+ * it like one of a member. What others have written meanwhile stays.
+ *
  * Thread: the worker that the room belongs to. Embed only, in struct rooms.
  */
 #ifndef ROOM_HISTORY_H
@@ -27,7 +30,9 @@ void history_fini(struct history *);
 void history_ask(struct rooms *, struct room *, struct msg *, uint64_t now_ms);
 /* Answers it with an error, and takes it. */
 void history_refuse(struct rooms *, struct msg *, enum err, const char *detail);
-/* The store has done something about versions; takes the job. */
+/* A job of the store that is about versions. */
+bool history_owns(enum store_op);
+/* Such a job has been done; takes it. */
 void history_stored(struct rooms *, struct room *, struct store_job *);
 
 /* About once a second: saves a version of a room that has been edited for long enough. */

@@ -161,7 +161,9 @@ static void send(struct room *r, struct msg *m) {
 /* In place of an acknowledgement. */
 static void send_unstored(struct room *r, struct msg *m) {
     m->err = ERR_STORE;
-    m->answer.applied = false;
+    if (m->kind != MSG_HISTORY_IS) {
+        m->answer.applied = false;
+    }
     m->extra = frame_unref(m->extra);
     (void)snprintf(m->detail, sizeof m->detail,
                    "the store cannot be written at the moment; send it again later");
@@ -171,7 +173,8 @@ static void send_unstored(struct room *r, struct msg *m) {
 void lasting_answer(struct room *r, struct msg *m) {
     const struct rooms_store *s = store_of(r);
     bool early = m->after > r->lasting.stored;
-    if (m->kind != MSG_ANSWER && m->kind != MSG_SYNCED && m->kind != MSG_BROUGHT) {
+    if (m->kind != MSG_ANSWER && m->kind != MSG_SYNCED && m->kind != MSG_BROUGHT &&
+        m->kind != MSG_HISTORY_IS) {
         send(r, m); /* a join's must not be overtaken by what it is the beginning of */
     } else if (early && s->health(s->ctx) == STORE_FAILING) {
         send_unstored(r, m);
@@ -330,7 +333,8 @@ void lasting_stored(struct room *r, const struct store_job *job, uint64_t now_ms
 
 bool lasting_at_rest(const struct room *r) {
     const struct lasting *l = &r->lasting;
-    return !l->loading && !l->folding && l->appended == l->stored && list_empty(&l->acks);
+    return !l->loading && !l->folding && !l->restoring && l->appended == l->stored &&
+           list_empty(&l->acks);
 }
 
 void lasting_leave(struct room *r) {

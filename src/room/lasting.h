@@ -40,7 +40,8 @@ struct lasting {
     bool edited;        /* since the last version that was saved by itself */
     uint64_t edited_ms; /* about when that began; 0: not looked at yet */
     bool saving;
-    uint64_t idle_ms; /* since when nobody has been here; 0: somebody is */
+    unsigned restoring; /* edits under way that lead back to a version */
+    uint64_t idle_ms;   /* since when nobody has been here; 0: somebody is */
 };
 
 void lasting_init(struct lasting *);

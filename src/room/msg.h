@@ -134,8 +134,9 @@ struct msg {
             uint64_t seconds; /* how long; kick: 0 is no ban, mute: 0 is until lifted */
         } sanction;
         struct {
-            enum store_op op;    /* list, read, save */
+            enum store_op op;    /* list, read, save, compare, restore */
             uint64_t version_id; /* 0: the newest */
+            uint64_t to_id;      /* 0: now */
             uint64_t before;
             uint64_t most;
             struct identity *who; /* counted: a page's reader, whose right has been checked; NULL: a

@@ -280,8 +280,10 @@ static void tell_apply(const struct room *r, const struct msg *m, uint64_t start
     }
 }
 
-/* Applies the payload within the tick. On refusal `detail` of the message says why. */
-static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
+/* Applies the payload within the tick. On refusal `detail` of the message says why. `by`: who has
+ * made it; NULL: the member who has sent it. */
+static enum err apply(struct room *r, struct msg *m, const struct identity *by,
+                      struct yata_applied *ret) {
     uint64_t start = clock_mono_ns();
     struct yata_error why = {0};
     begin(r);
@@ -300,7 +302,8 @@ static enum err apply(struct room *r, struct msg *m, struct yata_applied *ret) {
         count_writer(r, m->conn, m->payload, ret);
     }
     if (ret->changed || ret->pending) {
-        struct frame *user = author(map_find_u64(&r->members, m->conn), m->payload);
+        struct frame *user = by ? frame_copy(member_user(by))
+                                : author(map_find_u64(&r->members, m->conn), m->payload);
         lasting_append(r, m->payload, user, &m->trace);
         frame_unref(user);
         keep_local(r, m->payload);
@@ -439,7 +442,7 @@ static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
     const struct member *who = map_find_u64(&r->members, m->conn);
     struct yata_applied did = {0};
     enum err e = may_write(r, who, now_ms, m) ? lasting_admits(r, m) : ERR_FORBIDDEN;
-    e = e ? e : apply(r, m, &did);
+    e = e ? e : apply(r, m, NULL, &did);
     if (e != ERR_OK) {
         drop_payload(m);
         room_answer(r, m, MSG_ANSWER, e);
@@ -458,7 +461,7 @@ static void on_update(struct room *r, struct msg *m, uint64_t now_ms) {
 static void on_bring(struct room *r, struct msg *m) {
     struct yata_applied did = {0};
     enum err e = lasting_admits(r, m);
-    e = e ? e : apply(r, m, &did);
+    e = e ? e : apply(r, m, NULL, &did);
     drop_payload(m);
     m->answer.applied = did.changed || did.pending;
     m->after = e == ERR_OK ? lasting_now(r) : 0;
@@ -487,7 +490,7 @@ static enum err sync_in(struct room *r, struct msg *m, uint64_t now_ms,
     const struct member *who = map_find_u64(&r->members, m->conn);
     enum err e = may_write(r, who, now_ms, m) ? lasting_admits(r, m) : ERR_FORBIDDEN;
     if (e == ERR_OK) {
-        return apply(r, m, ret_did);
+        return apply(r, m, NULL, ret_did);
     }
     struct yata_error why = {0};
     bool known = false;
@@ -523,6 +526,18 @@ static void on_sync(struct room *r, struct msg *m, uint64_t now_ms) {
     m->answer.applied = e == ERR_OK && !did.pending;
     m->after = brought ? lasting_now(r) : 0;
     room_answer(r, m, MSG_SYNCED, e);
+}
+
+enum err room_edit(struct room *r, struct msg *m, struct frame *update, const struct identity *by) {
+    struct yata_applied did = {0};
+    enum err e = lasting_admits(r, m);
+    if (e == ERR_OK) {
+        m->payload = frame_ref(update);
+        e = apply(r, m, by, &did);
+        r->many_writers = true;
+        drop_payload(m);
+    }
+    return e;
 }
 
 static void on_awareness(struct room *r, struct msg *m, uint64_t now_ms) {

@@ -77,6 +77,10 @@ size_t room_bytes(const struct room *);
 size_t room_pending_bytes(const struct room *);
 /* Asked for by nobody but those who were refused: it may go at once. */
 bool room_is_void(const struct room *);
+/* Makes an edit for whoever sent the message; all members hear of it, also the one who asked. On
+ * refusal `detail` says why. */
+NODISCARD enum err room_edit(struct room *, struct msg *, struct frame *update,
+                             const struct identity *by);
 /* Answers with an error what asks for an answer, and takes the message. */
 void room_refuse(struct room *, struct msg *, enum err, const char *detail);
 

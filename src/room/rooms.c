@@ -151,7 +151,7 @@ static void on_loaded(struct rooms *rs, struct room *r, const struct store_job *
 static void on_stored(struct rooms *rs, struct msg *m, uint64_t now_ms) {
     struct store_job *job = m->job;
     struct room *r = map_find(&rs->by_name, frame_slice(job->room));
-    if (job->op == STORE_SAVE || job->op == STORE_LIST || job->op == STORE_READ) {
+    if (history_owns(job->op)) {
         m->job = NULL;
         history_stored(rs, r, job);
     } else if (r && job->op == STORE_LOAD && r->lasting.loading) {
@@ -254,7 +254,8 @@ void rooms_handle(struct rooms *rs, struct msg *m, uint64_t now_ms) {
     struct room *r = map_find(&rs->by_name, frame_slice(m->room));
     const char *detail = "no such room";
     enum err err = ERR_NOT_FOUND;
-    bool opens = m->kind == MSG_JOIN || m->kind == MSG_STATE || m->kind == MSG_BRING;
+    bool opens = m->kind == MSG_JOIN || m->kind == MSG_STATE || m->kind == MSG_BRING ||
+                 (m->kind == MSG_HISTORY && m->history.who && m->history.op == STORE_RESTORE);
     if (!r && opens) {
         r = open_room(rs, m->room, now_ms, &detail, &err);
     }

@@ -10,9 +10,17 @@
 
 /* What the store is asked for a method. */
 enum store_op history_op(enum op);
-/* The reply that a MSG_HISTORY_IS is; it points into the message and into the array that is
- * returned, which the caller releases with mem_free. */
-struct version_info *history_reply(const struct msg *, struct reply *ret);
+/* What a reply points to besides the message: private, for embedding. */
+struct told {
+    struct version_info *versions;
+    struct root_change *roots;
+    struct client_change *clients;
+    struct changes changes;
+};
+
+/* The reply that a MSG_HISTORY_IS is; it points into both. */
+void history_reply(const struct msg *, struct told *, struct reply *ret);
+void told_fini(struct told *);
 /* A line in the audit, when something was done; the entry says who did it. */
 void history_note(struct audit *, const struct msg *, const struct audit_entry *who);
 

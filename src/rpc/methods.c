@@ -476,6 +476,7 @@ static void on_history(struct session *s, uint32_t req, const struct intent *in)
     if (address(s, req, in, MSG_HISTORY, &p, &m)) {
         m->history.op = history_op(in->op);
         m->history.version_id = in->version_id;
+        m->history.to_id = in->to_id;
         m->history.before = in->before;
         m->history.most = INTENT_HAS(in, LIMIT) ? in->limit : CAPS_VERSIONS_FIRST;
         m->payload = INTENT_HAS(in, LABEL) ? frame_copy(in->label) : NULL;
@@ -491,7 +492,8 @@ static const method_fn handlers[OP_COUNT] = {
     [OP_HEARTBEAT] = on_heartbeat,     [OP_ROOM_INFO] = on_room_info,
     [OP_ROOM_KICK] = on_kick,          [OP_ROOM_MUTE] = on_mute,
     [OP_HISTORY_LIST] = on_history,    [OP_HISTORY_GET] = on_history,
-    [OP_HISTORY_SAVE] = on_history,
+    [OP_HISTORY_SAVE] = on_history,    [OP_HISTORY_COMPARE] = on_history,
+    [OP_HISTORY_RESTORE] = on_history,
 };
 
 /* What a user may send per second, over all connections. */
@@ -699,7 +701,8 @@ static void on_answer(struct session *s, struct msg *m) {
 
 static void on_history_is(struct session *s, const struct msg *m) {
     struct reply r = {0};
-    struct version_info *versions = history_reply(m, &r);
+    struct told told;
+    history_reply(m, &told, &r);
     if (m->err == ERR_OK) {
         history_note(session_rpc(s)->audit, m,
                      &(struct audit_entry){.user = session_user(s),
@@ -707,7 +710,7 @@ static void on_history_is(struct session *s, const struct msg *m) {
                                            .connection = conn_get_id(session_conn(s))});
     }
     session_answer(s, m->req, &r);
-    mem_free(versions);
+    told_fini(&told);
 }
 
 void methods_mail(struct session *s, struct msg *m) {

@@ -9,9 +9,11 @@
 
 /* What a job about versions has on its way between shelf and history. */
 struct store_work {
-    struct snapshot now; /* the room's, packed; state NULL: none */
-    bool made;           /* history has done its part */
-    bool again;          /* it is on a second connection */
+    struct snapshot now;       /* the room's, packed; state NULL: none */
+    struct store_version from; /* compare, restore: packed */
+    struct store_version to;
+    bool made;  /* history has done its part */
+    bool again; /* it is on a second connection */
 };
 
 struct store {

@@ -23,6 +23,13 @@ struct store_job *store_job_save(struct frame *room, slice label, bool automatic
     return job;
 }
 
+struct store_job *store_job_restore(struct frame *room, uint64_t version_id) {
+    struct store_job *job = store_job_save(room, (slice){0}, true);
+    job->op = STORE_RESTORE;
+    job->version_id = version_id;
+    return job;
+}
+
 void store_version_fini(struct store_version *v) {
     frame_unref(v->label);
     frame_unref(v->state);
@@ -38,6 +45,8 @@ void snapshot_fini(struct snapshot *snap) {
 static void free_work(struct store_work *work) {
     if (work) {
         snapshot_fini(&work->now);
+        store_version_fini(&work->from);
+        store_version_fini(&work->to);
         mem_free(work);
     }
 }
@@ -59,6 +68,8 @@ void store_job_free(struct store_job *job) {
         store_version_fini(&job->versions[i]);
     }
     mem_free(job->versions);
+    store_changes_fini(&job->changes);
+    frame_unref(job->edit);
     free_work(job->work);
     mem_free(job);
 }

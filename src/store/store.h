@@ -15,6 +15,9 @@
  *     save    journal: read the rows -> shelf: read -> history: merge -> shelf: write -> done
  *     list    journal: read the rows -> shelf: read -> done
  *     read    shelf: read -> history: unpack -> done
+ *     compare journal: read the rows -> shelf: read -> history: compare -> done
+ *     restore journal: read the rows -> shelf: read -> history: merge, work out the edit
+ *             -> shelf: write the version before -> done
  *
  * A version is a copy of what a room was at one time, made of what is stored like a snapshot, and
  * beside it; saving one touches neither the snapshot nor the rows, and no writer waits for it.
@@ -51,13 +54,15 @@ struct store_form;
 #define STORE_VERSION_GAP 10000
 
 enum store_op {
-    STORE_APPEND, /* an update is to last */
-    STORE_LOAD,   /* what is known of a room */
-    STORE_FOLD,   /* a room's rows are to become one snapshot */
-    STORE_SAVE,   /* what is stored of a room is to be kept as a version */
-    STORE_LIST,   /* which versions of a room there are */
-    STORE_READ,   /* one of them */
-    STORE_CHORE,  /* what tools ask for, see struct store_chore */
+    STORE_APPEND,  /* an update is to last */
+    STORE_LOAD,    /* what is known of a room */
+    STORE_FOLD,    /* a room's rows are to become one snapshot */
+    STORE_SAVE,    /* what is stored of a room is to be kept as a version */
+    STORE_LIST,    /* which versions of a room there are */
+    STORE_READ,    /* one of them */
+    STORE_COMPARE, /* what happened between one and another, or now */
+    STORE_RESTORE, /* the edit that leads from now back to one; now is kept as a version first */
+    STORE_CHORE,   /* what tools ask for, see struct store_chore */
 };
 
 /* What there is of a room in one of the two files. */
@@ -119,6 +124,36 @@ struct store_version {
 /* Empties it. */
 void store_version_fini(struct store_version *);
 
+/* What was put into a root type and taken out of it, counted in UTF-16 code units of text and in
+ * elements of lists, keys of maps, embeds. */
+struct store_root_change {
+    struct frame *name;
+    uint64_t characters_in;
+    uint64_t characters_out;
+    uint64_t items_in;
+    uint64_t items_out;
+    uint64_t formatted; /* characters that got other formats */
+};
+
+/* What of it came by one client id, and is still there. */
+struct store_client_change {
+    uint64_t client;
+    struct frame *user; /* who writes with it; NULL: not known */
+    uint64_t characters;
+    uint64_t items;
+};
+
+/* What happened between two versions of a room. */
+struct store_changes {
+    struct store_root_change *roots; /* those in which something did */
+    size_t roots_count;
+    struct store_client_change *clients; /* who wrote most first */
+    size_t clients_count;
+    size_t clients_left; /* so many more, who wrote less */
+};
+
+void store_changes_fini(struct store_changes *);
+
 struct store_work; /* what the store's threads hand each other */
 
 struct store_job {
@@ -134,7 +169,8 @@ struct store_job {
     bool leaving;         /* fold: nobody is in the room here any more */
     uint64_t fence;       /* fold: the store's */
 
-    uint64_t version_id; /* read: which; 0: the newest */
+    uint64_t version_id; /* read, compare, restore: which; 0: the newest */
+    uint64_t to_id;      /* compare: with which; 0: with now */
     uint64_t before;     /* list: below this id; 0: all */
     size_t most;         /* list: so many, newest first */
 
@@ -156,16 +192,20 @@ struct store_job {
     /* NULL: the store's own. Takes the job, on one of the store's threads. */
     void (*done)(void *ctx, struct store_job *);
     void *done_ctx;
-    /* save: label and automatic by who asks, the rest by the store. list: newest first. read: the
-     * state is an update, V1 */
+    /* save, restore: label and automatic by who asks, the rest by the store. list: newest first.
+     * read: the state is an update, V1. compare: one or both, without their states */
     struct store_version *versions;
     size_t versions_count;
-    struct store_work *work; /* the store's */
+    struct store_changes changes; /* compare */
+    struct frame *edit;           /* restore: an update, V1; NULL: all is as it was then */
+    struct store_work *work;      /* the store's */
 };
 
 struct store_job *store_job_new(enum store_op, struct frame *room);
 /* STORE_SAVE, with a label (UTF-8; empty: none). */
 struct store_job *store_job_save(struct frame *room, slice label, bool automatic);
+/* STORE_RESTORE of that version; 0: of the newest. */
+struct store_job *store_job_restore(struct frame *room, uint64_t version_id);
 /* Frees it with all it holds; NULL is a no-op. */
 void store_job_free(struct store_job *);
 /* Frees what a list has brought. */

@@ -199,6 +199,84 @@ static void a_version_is_what_the_room_was_and_stays_so(void **state) {
     store_job_free(job);
 }
 
+static struct store_job *restore(struct fixture *f, const char *room, uint64_t id) {
+    struct frame *name = frame_copy(slice_str(room));
+    store_post(f->store, store_job_restore(name, id));
+    frame_unref(name);
+    struct store_job *job = wait_for(f, 10000);
+    assert_non_null(job);
+    return job;
+}
+
+/* Letters that can be seen in the room once the edit has been made. */
+static uint64_t length_with(struct fixture *f, const char *room, const struct frame *edit) {
+    struct store_job *job = ask(f, STORE_LOAD, room);
+    struct yata_doc *doc = yata_doc_new(NULL);
+    struct yata_type text = {0};
+    uint64_t n = 0;
+    put_together(job, doc);
+    assert_int_equal(yata_apply(doc, edit->bytes, edit->n, NULL, NULL), YATA_OK);
+    assert_int_equal(yata_root(doc, "t", 1, &text), YATA_OK);
+    assert_int_equal(yata_length(doc, text, &n), YATA_OK);
+    yata_doc_free(doc);
+    store_job_free(job);
+    return n;
+}
+
+static void going_back_is_an_edit_and_what_was_before_is_a_version(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    uint64_t id = save(f, "r", "three");
+    struct store_job *job = restore(f, "r", id);
+    assert_int_equal(job->err, ERR_OK);
+    assert_null(job->edit); /* all is as it was */
+    store_job_free(job);
+    type(f, "r", 3, 7);
+    fold_room(f, "r");
+    type(f, "r", 7, 9);
+    job = restore(f, "r", id);
+    assert_int_equal(job->err, ERR_OK);
+    assert_int_equal(length_with(f, "r", job->edit), 3);
+    expect_version(f, "r", job->versions->id, 9);
+    assert_true(job->versions->automatic && job->versions->label);
+    store_job_free(job);
+    expect_room(f, "r", 9, 9); /* the edit is for the room to make */
+    job = restore(f, "r", 999);
+    assert_int_equal(job->err, ERR_NO_VERSION);
+    store_job_free(job);
+    job = restore(f, "nobody's", 1);
+    assert_true(job->err == ERR_NO_VERSION || job->err == ERR_NOT_FOUND);
+    store_job_free(job);
+}
+
+static void a_comparison_knows_who_wrote_as_the_journal_and_the_snapshot_say(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    uint64_t id = save(f, "r", "three");
+    for (int folded = 0; folded < 2; folded++) {
+        struct store_job *append = job_for(STORE_APPEND, "r");
+        append->row.version = 4 + (unsigned)folded;
+        append->row.update = letter(3 + (unsigned)folded, 'x');
+        append->row.author = folded ? frame_copy(slice_str("bob")) : frame_copy(slice_str("ann"));
+        store_post(f->store, append);
+        store_job_free(wait_for(f, 10000));
+        struct store_job *job = job_for(STORE_COMPARE, "r");
+        job->version_id = id;
+        store_post(f->store, job);
+        job = wait_for(f, 10000);
+        assert_int_equal(job->err, ERR_OK);
+        assert_int_equal(job->changes.roots[0].characters_in, 1 + folded);
+        assert_int_equal(job->changes.clients_count, 1);
+        assert_int_equal(job->changes.clients[0].client, 5);
+        assert_true(slice_is(frame_slice(job->changes.clients[0].user), "ann")); /* the first */
+        assert_true(job->versions_count == 1 && job->versions->id == id);
+        store_job_free(job);
+        fold_room(f, "r");
+    }
+}
+
 static void a_room_without_versions_and_no_room_are_told_apart(void **state) {
     struct fixture *f = *state;
     open_store(f);
@@ -303,6 +381,9 @@ static bool live_through(struct fixture *f, long fail_at, unsigned seed) {
             store_job_free(ask(f, STORE_FOLD, "r")); /* may fail: then the rows stay */
         }
     }
+    struct store_job *back = restore(f, "r", versions[0]); /* may fail; else "before" is kept */
+    uint64_t before = back->err == ERR_OK ? back->versions->id : 0;
+    store_job_free(back);
     store_post(f->store, save_job("r", "late"));
     store_post(f->store, job_for(STORE_FOLD, "r")); /* perhaps under way at the cut */
     struct disk_image image;
@@ -321,6 +402,9 @@ static bool live_through(struct fixture *f, long fail_at, unsigned seed) {
         if (versions[i]) {
             expect_version(f, "r", versions[i], i ? 5 : 2);
         }
+    }
+    if (before) {
+        expect_version(f, "r", before, 6);
     }
     job = list(f, "r", 0, 10); /* whatever else is there is whole */
     for (size_t i = 0; i < job->versions_count; i++) {
@@ -693,6 +777,8 @@ int main(int argc, char **argv) {
         ON_FILES(what_waits_for_others_survives_folding),
         ON_FILES(a_damaged_room_is_refused_and_the_others_serve),
         ON_FILES(a_version_is_what_the_room_was_and_stays_so),
+        ON_FILES(going_back_is_an_edit_and_what_was_before_is_a_version),
+        ON_FILES(a_comparison_knows_who_wrote_as_the_journal_and_the_snapshot_say),
         ON_FILES(a_room_without_versions_and_no_room_are_told_apart),
         ON_FILES(a_damaged_version_is_refused_and_the_others_and_the_room_serve),
         ON_FILES(versions_of_a_damaged_room_are_there),

@@ -27,6 +27,7 @@ static void finish(struct store *st, struct store_job *job, const struct fault *
 static enum err read_now(struct store *st, struct store_job *job, struct fault *why) {
     bool found = false;
     struct snapshot *now = &job->work->now;
+    snapshot_fini(now); /* of an earlier try */
     enum err e = st->form->shelf_read(st->shelf, frame_slice(job->room), now, &found, why);
     if (e == ERR_OK && found) {
         uint64_t version = form_version(now->version, now->epoch, st->epoch);
@@ -98,15 +99,19 @@ static void list(struct store *st, struct store_job *job, struct fault *why) {
     finish(st, job, why);
 }
 
-static void read_one(struct store *st, struct store_job *job, struct fault *why) {
+/* Finds a version; its state is packed. */
+static enum err find(struct store *st, struct store_job *job, uint64_t id,
+                     struct store_version *ret, struct fault *why) {
     bool found = false;
+    store_version_fini(ret);
+    enum err e = st->form->version_read(st->shelf, frame_slice(job->room), id, ret, &found, why);
+    return e ? e : found ? ERR_OK : ERR_NO_VERSION;
+}
+
+static void read_one(struct store *st, struct store_job *job, struct fault *why) {
     job->versions = job->versions ? job->versions : NEW(struct store_version);
-    job->err = st->form->version_read(st->shelf, frame_slice(job->room), job->version_id,
-                                      job->versions, &found, why);
-    job->versions_count = found;
-    if (job->err == ERR_OK && !found) {
-        job->err = ERR_NO_VERSION;
-    }
+    job->err = find(st, job, job->version_id, job->versions, why);
+    job->versions_count = job->err == ERR_OK;
     if (job->err == ERR_OK) {
         queue_put(&st->to_history, job);
     } else {
@@ -114,12 +119,21 @@ static void read_one(struct store *st, struct store_job *job, struct fault *why)
     }
 }
 
-static void read_for_save(struct store *st, struct store_job *job, struct fault *why) {
+/* What history needs for the others. */
+static void read_for_work(struct store *st, struct store_job *job, struct fault *why) {
+    struct store_work *work = job->work;
+    bool unasked = job->op == STORE_SAVE && job->versions->automatic;
     job->err = ERR_OK;
-    if (job->versions->automatic && st->form->shelf_claim) { /* one node makes them */
+    if (unasked && st->form->shelf_claim) { /* one node makes them */
         job->err = st->form->shelf_claim(st->shelf, frame_slice(job->room), &job->fence, why);
     }
     job->err = job->err ? job->err : read_now(st, job, why);
+    if (job->err == ERR_OK && job->op != STORE_SAVE) {
+        job->err = find(st, job, job->version_id, &work->from, why);
+    }
+    if (job->err == ERR_OK && job->op == STORE_COMPARE && job->to_id) {
+        job->err = find(st, job, job->to_id, &work->to, why);
+    }
     if (job->err == ERR_OK && job->exists) {
         queue_put(&st->to_history, job);
     } else {
@@ -156,6 +170,6 @@ void shelf_serve_version(struct store *st, struct store_job *job) {
     } else if (job->op == STORE_READ) {
         read_one(st, job, &why);
     } else {
-        read_for_save(st, job, &why);
+        read_for_work(st, job, &why);
     }
 }

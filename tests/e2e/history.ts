@@ -6,8 +6,10 @@ import { join } from "node:path";
 import * as Y from "yjs";
 import type { CollabClient, Json } from "../support/client.ts";
 import { Door, type Person, folder, refusal } from "../support/door.ts";
+import { type Replica, converged } from "../support/replica.ts";
+import { Server } from "../support/server.ts";
 import { test } from "../support/suite.ts";
-import { poll } from "../support/wait.ts";
+import { pause, poll, until } from "../support/wait.ts";
 import { type WebAnswer, web } from "../support/web.ts";
 
 const path = (roomId: string, rest = ""): string => `/history/${encodeURIComponent(roomId)}${rest}`;
@@ -296,4 +298,184 @@ test("with --version-every 0 only what is asked for is saved; thinning leaves th
     }
     await ann.client.close();
     assert.deepEqual((await http.ok(path(roomId))).map((v: Json) => v.id), ids.reverse(), "those of the last hour are all kept");
+});
+
+/* ---- going back ---- */
+
+test("going back is an edit that everybody gets, in every dialect, while all of them type; what they type meanwhile stays; and it can be undone", async (t) => {
+    const door = await Door.own(t, ["--workers", "3", "--audit-file", join(folder(t), "audit.jsonl")]);
+    const roomId = t.room();
+    const ann = await door.join(roomId, "write");
+    const bob = await door.joinPlain(roomId, "write");
+    const eve = await door.joinMux(roomId, "write");
+    const http = new Reader(door, ann);
+    const all = [ann.replica, bob.replica, eve.replica];
+    const everywhere = async (words: string): Promise<void> => {
+        await until(() => all.every((r) => r.text.toString() === words), `${words} everywhere`);
+        await converged(all);
+    };
+    ann.replica.doc.transact(() => {
+        ann.replica.append("The past.");
+        ann.replica.text.format(4, 4, { bold: true });
+        ann.replica.doc.getMap("map").set("k", 1);
+        const p = new Y.XmlElement("p");
+        p.insert(0, [new Y.XmlText("old paragraph")]);
+        ann.replica.doc.getXmlFragment("xml").insert(0, [p]);
+    });
+    await ann.client.quiet();
+    await converged(all);
+    const past = [ann.replica.text.toDelta(), ann.replica.doc.getMap("map").toJSON(), ann.replica.doc.getXmlFragment("xml").toString()];
+    const { id } = await http.save(roomId, "good");
+    bob.replica.text.delete(0, 9);
+    bob.replica.append("vandalism");
+    bob.replica.doc.getMap("map").set("k", 2);
+    bob.replica.doc.getXmlFragment("xml").delete(0, 1);
+    await converged(all);
+    const before = bob.replica.text.toString();
+
+    const restored = await http.ok(path(roomId, `/${id}/restore`), "POST");
+    assert.deepEqual([restored.ok, restored.restored, restored.before.automatic], [true, id, true]);
+    const shows = (): unknown[] => [ann.replica.text.toDelta(), ann.replica.doc.getMap("map").toJSON(), ann.replica.doc.getXmlFragment("xml").toString()];
+    await everywhere("The past.");
+    assert.deepEqual(shows(), past);
+    assert.ok(restored.version > restored.before.version);
+
+    /* again by a method, and this time all of them type */
+    bob.replica.append(" more");
+    await converged(all);
+    let typing = true;
+    const typed: string[] = [];
+    const type = async (replica: Replica, name: string): Promise<void> => {
+        for (let i = 0, after = 3; typing || after-- > 0; i++) {
+            replica.doc.getMap<number>("said").set(`${name}${i}`, i);
+            typed.push(`${name}${i}`);
+            await pause(5);
+        }
+    };
+    const all_type = [type(ann.replica, "a"), type(bob.replica, "b"), type(eve.replica, "e")];
+    const undone = await ann.client.request("collab/history.restore", { roomId, versionId: restored.before.id });
+    typing = false;
+    const since = typed.length;
+    await Promise.all(all_type);
+    await ann.client.quiet();
+    await everywhere(before);
+    assert.deepEqual(ann.replica.doc.getMap("map").toJSON(), { k: 2 });
+    const said = ann.replica.doc.getMap("said");
+    const later = typed.slice(since);
+    assert.ok(later.length >= 6 && later.every((key) => said.has(key)), "what was typed since it was done is there");
+    await http.ok(path(roomId, `/${undone.before.id}/restore`), "POST");
+    await everywhere("The past. more");
+    const fresh = await door.join(roomId, "read");
+    await converged([...all, fresh.replica]);
+    const lines = door.audit().filter((l) => l.event === "restored");
+    assert.deepEqual(lines.map((l) => l.userId), [ann.user, ann.user, ann.user]);
+    assert.equal(lines[0].reason, `version ${id}; what was before is version ${restored.before.id}`);
+});
+
+test("going back works in a room that nobody is in; who may only read cannot; what was then is what is now leaves all as it is", async (t) => {
+    const door = await Door.own(t, ["--room-ttl", "0"]);
+    const roomId = t.room();
+    const ann = await door.join(roomId, "write");
+    const http = new Reader(door, ann);
+    ann.replica.append("one");
+    await ann.client.quiet();
+    const { id } = await http.save(roomId);
+    ann.replica.append(" two");
+    await ann.client.quiet();
+    await ann.client.close();
+    for (const where of [path(roomId, `/${id}/restore`), path(roomId, "/latest/restore")]) {
+        assert.equal((await reader(door, roomId, "read").ask(where, "POST")).status, 403);
+        assert.equal((await reader(door, roomId, "none").ask(where, "POST")).status, 403);
+        assert.equal((await web(door.server, where, { method: "POST", from: t.address() })).status, 401);
+    }
+    const bob = await door.join(roomId, "read");
+    assert.equal(bob.replica.text.toString(), "one two");
+    assert.equal((await refusal(bob.client.request("collab/history.restore", { roomId, versionId: id }))).code, 403);
+    await bob.client.close();
+    const first = await http.ok(path(roomId, `/${id}/restore`), "POST");
+    const second = await http.ok(path(roomId, `/${id}/restore`), "POST");
+    assert.equal(second.version, first.version, "nothing happened the second time");
+    const eve = await door.join(roomId, "read");
+    assert.equal(eve.replica.text.toString(), "one");
+    assert.equal((await http.ask(path(roomId, `/${id + 100}/restore`), "POST")).status, 404);
+    assert.equal((await http.ask(path(roomId, `/${id}/restore`))).status, 405);
+    assert.equal((await http.ask(path(t.room(), "/1/restore"), "POST")).status, 403, "no right there");
+});
+
+test("kill -9 right after it was answered that the room is back: it is, and what was before is a version", async (t) => {
+    const data = folder(t);
+    const roomId = t.room();
+    const flags = ["--data", data, "--workers", "2"];
+    const first = await Server.start(t.settings.program, flags, {});
+    t.defer(() => first.kill());
+    const ann = await t.connect(first);
+    const replica = t.replica();
+    await ann.join(roomId, replica);
+    const ids: number[] = [];
+    for (const word of ["one", " two", " three"]) {
+        replica.append(word);
+        await ann.quiet();
+        ids.push((await ann.request("collab/history.save", { roomId })).meta.id);
+    }
+    const { before } = await ann.request("collab/history.restore", { roomId, versionId: ids[0] });
+    first.kill();
+    await until(() => first.exit !== undefined, "its end");
+    const second = await t.start(flags);
+    const bob = await t.connect(second);
+    const copy = t.replica();
+    await bob.join(roomId, copy);
+    await until(() => copy.text.toString() === "one", "the room as it was restored");
+    await bob.request("collab/history.restore", { roomId, versionId: before.id });
+    await until(() => copy.text.toString() === "one two three", "and as it was before");
+    assert.equal((await bob.request("collab/history.list", { roomId })).length, 5);
+});
+
+test("a comparison says how much came and went in each root type, and by which client ids and users", async (t) => {
+    const door = await Door.own(t, ["--workers", "2"]);
+    const roomId = t.room();
+    const ann = await door.join(roomId, "write");
+    const bob = await door.joinMux(roomId, "write");
+    const http = new Reader(door, ann);
+    ann.replica.append("0123456789");
+    ann.replica.doc.getArray("list").insert(0, [1, 2, 3]);
+    await ann.client.quiet();
+    await converged([ann.replica, bob.replica]);
+    const one = await http.save(roomId);
+    bob.replica.text.insert(5, "äöü🌲");
+    bob.replica.text.delete(0, 2);
+    bob.replica.text.format(0, 3, { bold: true });
+    bob.replica.doc.getArray("list").delete(0, 2);
+    bob.replica.doc.getMap("map").set("key", "value");
+    const p = new Y.XmlElement("p");
+    p.insert(0, [new Y.XmlText("paragraph")]);
+    bob.replica.doc.getXmlFragment("xml").insert(0, [p]);
+    await converged([ann.replica, bob.replica]);
+    const two = (await ann.client.request("collab/history.save", { roomId })).meta;
+    ann.replica.append("!");
+    await ann.client.quiet();
+    const root = (name: string, more: Json): Json => ({ name, charactersInserted: 0, charactersDeleted: 0, charactersFormatted: 0, itemsAdded: 0, itemsRemoved: 0, ...more });
+    const bobs = { clientId: bob.replica.doc.clientID, userId: bob.user, characters: 5 + 9, items: 3 };
+    const between = await http.ok(path(roomId, `/${one.id}/compare?to=${two.id}`));
+    const roots = [...between.roots].sort((a: Json, b: Json) => (a.name < b.name ? -1 : 1));
+    assert.deepEqual([between.ok, between.from, between.to, between.clients, between.moreClients], [true, one, two, [bobs], 0]);
+    assert.deepEqual(roots, [
+        root("list", { itemsRemoved: 2 }),
+        root("map", { itemsAdded: 1 }),
+        root("text", { charactersInserted: 5, charactersDeleted: 2, charactersFormatted: 3 }),
+        root("xml", { charactersInserted: 9, itemsAdded: 2 }),
+    ]);
+    const now = await http.ok(path(roomId, `/${two.id}/compare`));
+    assert.deepEqual([now.roots, now.clients, "to" in now], [[root("text", { charactersInserted: 1 })], [{ clientId: ann.replica.doc.clientID, userId: ann.user, characters: 1, items: 0 }], false]);
+    assert.deepEqual(await ann.client.request("collab/history.compare", { roomId, versionId: two.id }), now);
+    assert.deepEqual(await ann.client.request("collab/history.compare", { roomId, versionId: one.id, toId: two.id }), between);
+    assert.deepEqual(await http.ok(path(roomId, "/latest/compare?to=now")), now);
+    bob.replica.doc.getXmlFragment("xml").delete(0, 1);
+    await converged([ann.replica, bob.replica]);
+    const gone = await http.ok(path(roomId, `/${two.id}/compare`));
+    assert.deepEqual(gone.roots.find((r: Json) => r.name === "xml"), root("xml", { charactersDeleted: 9, itemsRemoved: 2 }));
+    for (const [status, where] of [[400, `/${two.id}/compare?to=${one.id}`], [400, `/${two.id}/compare?to=x`], [404, `/${two.id}/compare?to=${two.id + 100}`], [404, `/${two.id + 100}/compare`]] as const) {
+        assert.equal((await http.ask(path(roomId, where))).status, status, where);
+    }
+    assert.equal((await reader(door, roomId, "read").ask(path(roomId, `/${one.id}/compare`))).status, 200);
+    assert.equal((await reader(door, roomId, "none").ask(path(roomId, `/${one.id}/compare`))).status, 403);
 });

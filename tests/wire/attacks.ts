@@ -385,6 +385,7 @@ export const rights: Right[] = [
     { method: "collab/room.kick", least: "admin", params: { userId: "nobody-here" } },
     { method: "collab/room.kick", least: "admin", params: { userId: "nobody-here", banSec: 1, reason: "x" } },
     { method: "collab/history.list", least: "read", params: {} },
+    { method: "collab/history.list", least: "read", params: { limit: 5, before: 1 } },
     { method: "collab/history.save", least: "write", params: { label: "x" } },
     { method: "collab/unsubscribe", least: "read", params: {} },
     { method: "collab/heartbeat", least: "none", params: { ts: 1 } },
