@@ -530,6 +530,12 @@ static void look_at_nodes(struct bus *b, uint64_t now_ms) {
         }
     }
     b->ticked_ms = now_ms;
+    /* and the others may have taken this one for dead: it begins anew */
+    for (size_t i = 0; stalled && gap > CAPS_BUS_SILENT_MS && i < b->count; i++) {
+        if (b->shards[i].state == SHARD_SERVING) {
+            tell_all(b, BUS_BACK, i, 0);
+        }
+    }
 }
 
 /* ---- hearing ---- */

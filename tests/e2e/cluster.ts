@@ -3,8 +3,10 @@
  */
 import assert from "node:assert/strict";
 import { type Node, type Person, agree, health, nodes, people, person, scribble, serving, sum } from "../support/cluster.ts";
-import { Redis } from "../support/redis.ts";
+import { certificate, folder } from "../support/door.ts";
+import { Redis, type Wire, freePort } from "../support/redis.ts";
 import { converged } from "../support/replica.ts";
+import { MARK } from "../support/server.ts";
 import { type Context, test } from "../support/suite.ts";
 import { pause, poll, until } from "../support/wait.ts";
 
@@ -243,3 +245,60 @@ test(
     },
     { ms: 40_000 },
 );
+
+test(
+    "a node that stood still for ten seconds comes back to what the others did meanwhile",
+    async (t) => {
+        const redis = await Redis.start(t);
+        const all = await nodes(t, redis, 2, { compareMs: 600_000 });
+        const room = t.room();
+        const [ann, bob] = (await people(t, all, room)) as [Person, Person];
+        ann.replica.show({ name: "ann" });
+        bob.replica.show({ name: "bob" });
+        await until(() => bob.replica.sees(ann.replica)?.name === "ann", "they see each other");
+        all[1]!.server.signal("SIGSTOP");
+        await until(() => ann.replica.sees(bob.replica) === undefined, "bob is taken for gone", 12_000);
+        await scribble(t, [ann], 20);
+        await ann.client.quiet();
+        all[1]!.server.signal("SIGCONT");
+        await agree([ann, bob]);
+        await until(() => ann.replica.sees(bob.replica)?.name === "bob", "bob is seen again");
+    },
+    { ms: 40_000 },
+);
+
+test("Redis with users and passwords, several of them, and one that refuses the login", async (t) => {
+    const secret = `${MARK} of Redis`;
+    const first = await Redis.start(t, "--requirepass", secret);
+    const second = await Redis.start(t, "--user", "collabd", "on", `>${secret}`, "allchannels", "allkeys", "+@all");
+    const other = await second.wire();
+    const password = encodeURIComponent(secret);
+    const url = (wire: Wire): string => `redis://:${password}@127.0.0.1:${wire.port}/3,redis://collabd:${password}@127.0.0.1:${other.port}`;
+    const all = await nodes(t, first, 2, { url });
+    const rooms = Array.from({ length: 6 }, () => t.room());
+    for (const room of rooms) {
+        const typists = await people(t, all, room);
+        await scribble(t, typists, 10);
+        await agree(typists);
+    }
+    const used = await Promise.all([first, second].map((r) => r.command(...(r === first ? ["AUTH", secret] : ["AUTH", "collabd", secret]))));
+    assert.deepEqual(used, ["OK", "OK"]);
+    const stranger = await t.start(["--workers", "1"], { env: { REDIS_URL: `redis://:wrong@127.0.0.1:${first.wires[0]!.port}` } });
+    await until(() => stranger.log.some((line) => line.includes("BUS-LOST") && line.includes("refuses the login")), "it says so");
+    assert.equal((await health(stranger)).cluster, "cut off");
+});
+
+test("Redis over TLS, when its certificate is good for its name", async (t) => {
+    const dir = folder(t);
+    const good = certificate(dir, "redis");
+    const redis = await Redis.start(t, "--tls-port", String(await freePort()), "--tls-cert-file", good.cert, "--tls-key-file", good.key, "--tls-auth-clients", "no", "--bind", "127.0.0.1");
+    const port = Number(((await redis.command("CONFIG", "GET", "tls-port")) as string[])[1]);
+    const url = (): string => `rediss://127.0.0.1:${port}`;
+    const all = await nodes(t, redis, 2, { url, env: { SSL_CERT_FILE: good.cert } });
+    const typists = await people(t, all, t.room());
+    await scribble(t, typists, 30);
+    typists[0]!.replica.append("x".repeat(20_000));
+    await agree(typists);
+    const wary = await t.start(["--workers", "1"], { env: { REDIS_URL: url() } });
+    await until(() => wary.log.some((line) => line.includes("BUS-LOST") && line.includes("certificate")), "nobody vouches for the certificate");
+});

@@ -25,6 +25,9 @@ export interface NodeOptions {
     /** Who may come in is decided by tokens. */
     guarded?: boolean;
     flags?: string[];
+    /** The address of Redis, or of several, instead of a wire's. */
+    url?: (wire: Wire) => string;
+    env?: Record<string, string>;
     /** Nodes that there are already. */
     others?: number;
 }
@@ -36,7 +39,7 @@ export async function node(t: Context, redis: Redis, o: NodeOptions = {}): Promi
     t.defer(() => rmSync(data, { recursive: true, force: true }));
     const compare = String(o.compareMs ?? COMPARE_MS);
     const flags = ["--workers", "2", "--data", data, "--bus-compare-ms", compare, ...(o.flags ?? [])];
-    const env: Record<string, string> = { REDIS_URL: `redis://127.0.0.1:${wire.port}` };
+    const env: Record<string, string> = { REDIS_URL: o.url?.(wire) ?? `redis://127.0.0.1:${wire.port}`, ...o.env };
     if (o.guarded) {
         env.JWT_SECRET = SECRET;
     }

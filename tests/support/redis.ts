@@ -19,6 +19,15 @@ const pipe = (from: Socket, to: Socket, pass: (data: Buffer) => void): void => {
     from.on("error", () => to.destroy());
 };
 
+/** A port that nobody listens on, for a program that cannot choose one by itself. */
+export async function freePort(): Promise<number> {
+    const server = createServer();
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as { port: number };
+    await new Promise((done) => server.close(done));
+    return port;
+}
+
 /** What stands between one node and Redis. */
 export class Wire {
     readonly port: number;
@@ -37,11 +46,11 @@ export class Wire {
         this.port = port;
     }
 
-    static async to(path: string): Promise<Wire> {
+    static async to(path: string | { port: number }): Promise<Wire> {
         const server = createServer();
         await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
         const wire = new Wire(server, (server.address() as { port: number }).port);
-        server.on("connection", (near) => wire.join(near, connect(path)));
+        server.on("connection", (near) => wire.join(near, connect(path as string)));
         return wire;
     }
 
