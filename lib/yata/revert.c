@@ -244,10 +244,13 @@ static uint32_t last_set(const struct yata_doc *doc, uint32_t type, struct yata_
     return e == 0 ? 0 : doc->entries.v[e].current;
 }
 
+static bool is_there(const struct yata_doc *doc, uint32_t item) {
+    return item != 0 && !yatai_is_deleted(yatai_item(doc, item));
+}
+
 static void revert_value(struct revert *r, struct yata_slice key, uint32_t was) {
     uint32_t now = last_set(r->doc, r->pair.now, key);
-    const struct yatai_item *it = yatai_item(r->doc, now);
-    if (now != 0 && !yatai_is_deleted(it) && yatai_match_items(&r->m, was, now)) {
+    if (is_there(r->doc, now) && yatai_match_items(&r->m, was, now)) {
         add_pair_of(r, was, now);
         return;
     }
@@ -256,6 +259,7 @@ static void revert_value(struct revert *r, struct yata_slice key, uint32_t was) 
         content_of(r, (struct yatai_spot){.item = was}, view.len, view.content_bytes);
     open_copy(r, &ref);
     if (now != 0) {
+        const struct yatai_item *it = yatai_item(r->doc, now);
         ref.has |= YATAI_HAS_ORIGIN;
         ref.origin = (struct yatai_id){.client = r->doc->clients.v[yatai_slot(it)].id,
                                        .clock = it->clock + it->len - 1};
@@ -274,7 +278,7 @@ static void clear_keys(struct revert *r) {
     for (; e != 0 && r->e->status == YATA_OK; e = yatai_entry_after(r->doc, e)) {
         uint32_t now = yatai_entry_value(r->doc, e);
         uint32_t was = now == 0 ? 0 : last_set(r->past, r->pair.past, yatai_entry_key(r->doc, e));
-        if (now != 0 && (was == 0 || yatai_is_deleted(yatai_item(r->past, was)))) {
+        if (now != 0 && !is_there(r->past, was)) {
             yatai_edit_delete(r->e, now, 0, yatai_item(r->doc, now)->len);
         }
     }

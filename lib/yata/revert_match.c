@@ -128,17 +128,28 @@ bool yatai_match_items(struct yatai_matching *m, uint32_t past_item, uint32_t it
 
 /* ---- matches by id -------------------------------------------------------------------------- */
 
-static void add(struct yatai_matching *m, yatai_matches *to, const struct yatai_match *x) {
-    struct yatai_match *last = to->n > 0 ? &to->v[to->n - 1] : NULL;
-    if (last && last->past.item == x->past.item && last->now.item == x->now.item &&
-        last->past.unit + last->units == x->past.unit &&
-        last->now.unit + last->units == x->now.unit) {
-        last->units += x->units;
-        last->past_bytes += x->past_bytes;
-        last->now_bytes += x->now_bytes;
-    } else if (!YATAI_PUSH(m->mem, to, *x)) {
-        m->failed = true;
+/* Makes it a part of the match before it, if it goes on there. */
+static bool extend(struct yatai_match *last, const struct yatai_match *x) {
+    if (last->past.item != x->past.item || last->now.item != x->now.item ||
+        last->past.unit + last->units != x->past.unit ||
+        last->now.unit + last->units != x->now.unit) {
+        return false;
     }
+    last->units += x->units;
+    last->past_bytes += x->past_bytes;
+    last->now_bytes += x->now_bytes;
+    return true;
+}
+
+static void add(struct yatai_matching *m, yatai_matches *to, const struct yatai_match *x) {
+    if (to->n > 0 && extend(&to->v[to->n - 1], x)) {
+        return;
+    }
+    if (!YATAI_RESERVE(m->mem, to, to->n + 1)) {
+        m->failed = true;
+        return;
+    }
+    to->v[to->n++] = *x;
 }
 
 /* Unless it would cross the one before. */
@@ -278,11 +289,11 @@ static void match_item(struct yatai_matching *m, uint32_t past_type, uint32_t it
     const struct yatai_item *it = yatai_item(m->doc, item);
     struct yata_doc *past = yatai_caches(m->past);
     uint32_t slot = yatai_client_find(past, m->doc->clients.v[yatai_slot(it)].id);
-    struct yatai_client *c = &past->clients.v[slot];
     uint32_t clock = it->clock, end = it->clock + it->len;
     if (slot == 0) {
         return;
     }
+    struct yatai_client *c = &past->clients.v[slot];
     end = end < c->clock ? end : c->clock;
     while (clock < end) {
         uint32_t h = yatai_pos_item(c, yatai_index_find(c, clock));

@@ -376,7 +376,7 @@ static void a_revert_keeps_no_memory(void **state) {
     struct yata_bytes update = go_back(doc, YATA_V1, old);
     yata_stats(doc, &now);
     /* Deleted structs stay, and all that was copied is one more. */
-    assert_true(now.memory_bytes < was.memory_bytes + 19000 * 8);
+    assert_true(now.memory_bytes < was.memory_bytes + (size_t)19000 * 8);
     yata_bytes_fini(&update);
     yata_bytes_fini(&old);
     yata_doc_free(doc);
