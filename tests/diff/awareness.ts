@@ -10,7 +10,7 @@ import { applyAwarenessUpdate, Awareness, encodeAwarenessUpdate } from 'y-protoc
 import * as Y from 'yjs'
 import type { Driver, Presence } from './driver.ts'
 import { hex, Mismatch } from './history.ts'
-import { mix, Random, randomAny } from './random.ts'
+import { type Random, randomAny, type Steps } from './random.ts'
 
 /** Never used by the random entries: the local client has rules of its own. */
 const localClient = 4242
@@ -50,13 +50,15 @@ function randomEntries (rnd: Random): Presence[] {
   }))
 }
 
-export async function awarenessHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
-  const rnd = new Random(mix(seed, 0xa3a3))
+export async function awarenessHistory (rnd: Steps, driver: Driver): Promise<Mismatch | null> {
   const judge = observer()
   const table = new Map<number, { clock: number, state: string | null }>()
   const fail = (what: string, expected: unknown, got: unknown): Mismatch =>
     new Mismatch(0, `awareness: ${what}`, JSON.stringify(expected), JSON.stringify(got))
   for (let n = rnd.int(2, 8); n > 0; n--) {
+    if (!rnd.step()) {
+      continue
+    }
     const entries = randomEntries(rnd)
     const update = encode(entries)
     const read = await driver.awarenessRead(update)

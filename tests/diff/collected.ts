@@ -8,7 +8,7 @@
 import * as Y from 'yjs'
 import type { Driver } from './driver.ts'
 import { explain, hex, isPending, Mismatch, plainDoc } from './history.ts'
-import { mix, Random } from './random.ts'
+import { type Random, type Steps } from './random.ts'
 
 type Type = Y.AbstractType<any>
 
@@ -62,8 +62,7 @@ function edit (rnd: Random, doc: Y.Doc): void {
   }
 }
 
-export async function collectedHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
-  const rnd = new Random(mix(seed, 0x6c))
+export async function collectedHistory (rnd: Steps, driver: Driver): Promise<Mismatch | null> {
   const log: Uint8Array[] = []
   const clients = Array.from({ length: rnd.int(2, 4) }, (_, i) => ({
     doc: plainDoc({ clientID: i + 1 }), missing: [] as number[]
@@ -116,6 +115,9 @@ export async function collectedHistory (seed: number, driver: Driver): Promise<M
   }
 
   for (let step = rnd.int(5, 60); step > 0; step--) {
+    if (!rnd.step()) {
+      continue
+    }
     const client = rnd.pick(clients)
     rnd.weighted<() => void>([
       [10, () => {

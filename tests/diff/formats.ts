@@ -15,7 +15,7 @@ import * as Y from 'yjs'
 import { type Driver, type Format, type YataDoc, YataError } from './driver.ts'
 import { deleteParent, edit } from './edits.ts'
 import { damaged, explain, hex, isPending, Mismatch, plainDoc } from './history.ts'
-import { mix, Random } from './random.ts'
+import { type Steps } from './random.ts'
 
 const formats: Format[] = [1, 2]
 const kinds = ['', 'ContentDeleted', 'ContentJSON', 'ContentBinary', 'ContentString', 'ContentEmbed',
@@ -47,7 +47,6 @@ const yjs = {
 type Both = Record<Format, Uint8Array>
 
 class FormatsHistory {
-  private readonly rnd: Random
   private readonly trace: string[] = []
   private readonly log: Both[] = []
   private readonly mirror: Y.Doc
@@ -57,8 +56,7 @@ class FormatsHistory {
   private missing: number[] = []
   private step = 0
 
-  constructor (seed: number, private readonly driver: Driver) {
-    this.rnd = new Random(mix(seed, 0x5632))
+  constructor (private readonly rnd: Steps, private readonly driver: Driver) {
     const gc = this.rnd.chance(0.6)
     this.mirror = plainDoc({ gc })
     this.yata = driver.doc({ noGc: !gc })
@@ -275,6 +273,9 @@ class FormatsHistory {
     try {
       const steps = rnd.int(6, 30)
       for (this.step = 1; this.step <= steps; this.step++) {
+        if (!rnd.step()) {
+          continue
+        }
         const doc = rnd.pick(this.clients)
         doc.transact(() => {
           for (let n = rnd.int(1, 3); n > 0; n--) {
@@ -300,6 +301,7 @@ class FormatsHistory {
           await this.past()
         }
       }
+      rnd.last()
       await this.deliver(true)
       await this.compare()
     } catch (why) {
@@ -335,6 +337,6 @@ function convertedOrEmpty (v2: Uint8Array): Uint8Array {
   }
 }
 
-export async function formatsHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
-  return await new FormatsHistory(seed, driver).tell()
+export async function formatsHistory (rnd: Steps, driver: Driver): Promise<Mismatch | null> {
+  return await new FormatsHistory(rnd, driver).tell()
 }

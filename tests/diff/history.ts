@@ -782,12 +782,14 @@ function kind (failure: Mismatch | null): string {
   return failure?.what.split('\n')[0].replace(/^[A-C]: /, '').replace(/[0-9a-f]{4,}|\d+/g, '') ?? ''
 }
 
+export type Tell = (skipped: ReadonlySet<number>) => Promise<Result>
+
 /** Leaves out steps as long as the same still fails (greedy, halving). */
-export async function shrink (seed: number, driver: Driver, steps: number,
-  deadlineMs: number): Promise<Result & { kept: number }> {
+export async function shrink (tell: Tell, deadlineMs: number): Promise<Result & { skipped: ReadonlySet<number> }> {
   const end = Date.now() + deadlineMs
   const skipped = new Set<number>()
-  let failing = await tellHistory(seed, driver, { trace: true })
+  let failing = await tell(skipped)
+  const { steps } = failing
   for (let size = steps >> 1; size > 0; size >>= 1) {
     for (let from = 1; from <= steps && Date.now() < end; from += size) {
       const more = new Set(skipped)
@@ -795,7 +797,7 @@ export async function shrink (seed: number, driver: Driver, steps: number,
         more.add(i)
       }
       if (more.size > skipped.size) {
-        const result = await tellHistory(seed, driver, { skipped: more, trace: true })
+        const result = await tell(more)
         if (result.failure !== null && kind(result.failure) === kind(failing.failure)) {
           failing = result
           more.forEach(i => skipped.add(i))
@@ -803,5 +805,5 @@ export async function shrink (seed: number, driver: Driver, steps: number,
       }
     }
   }
-  return { ...failing, kept: steps - skipped.size }
+  return { ...failing, steps, skipped }
 }

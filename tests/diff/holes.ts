@@ -14,7 +14,7 @@ import * as Y from 'yjs'
 import type { Driver, Format, YataDoc } from './driver.ts'
 import { deleteParent, edit } from './edits.ts'
 import { explain, hex, isPending, Mismatch, plainDoc, sameButCuts, sameButRuns } from './history.ts'
-import { mix, Random } from './random.ts'
+import { type Random, type Steps } from './random.ts'
 
 interface Telling { fail: (what: string, expected: string, got: string) => never, trace: string[] }
 
@@ -54,7 +54,7 @@ function firstMissing (updates: Uint8Array[]): Map<number, number> {
 }
 
 /** What clients write, in the order in which it was written. */
-function write (rnd: Random): { log: Uint8Array[], docs: Y.Doc[] } {
+function write (rnd: Steps): { log: Uint8Array[], docs: Y.Doc[] } {
   const log: Uint8Array[] = []
   const docs = Array.from({ length: rnd.int(2, 4) }, (_, i) => plainDoc({ clientID: rnd.chance(0.3) ? 2 ** 52 + i : i + 1 }))
   for (const doc of docs) {
@@ -65,6 +65,9 @@ function write (rnd: Random): { log: Uint8Array[], docs: Y.Doc[] } {
     })
   }
   for (let n = rnd.int(5, 40); n > 0; n--) {
+    if (!rnd.step()) {
+      continue
+    }
     const doc = rnd.pick(docs)
     doc.transact(() => {
       for (let k = rnd.int(1, 3); k > 0; k--) {
@@ -136,9 +139,9 @@ async function give (t: Telling, rnd: Random, doc: YataDoc, listener: YataDoc,
   }
 }
 
-async function tell (seed: number, driver: Driver, t: Telling): Promise<void> {
-  const rnd = new Random(mix(seed, 0x401e))
+async function tell (rnd: Steps, driver: Driver, t: Telling): Promise<void> {
   const { log, docs } = write(rnd)
+  rnd.last()
   const gc = rnd.chance(0.8)
   t.trace.push(`A new holes${gc ? '' : ' no_gc'}`)
   const [doc, listener] = [driver.doc({ holes: true, noGc: !gc }), driver.doc({ holes: true, noGc: !gc })]
@@ -148,6 +151,9 @@ async function tell (seed: number, driver: Driver, t: Telling): Promise<void> {
   const held: Uint8Array[] = []
   let left = order
   while (left.length > 0) {
+    if (!rnd.step()) {
+      continue
+    }
     const share = rnd.pick([0.1, 0.3, 0.7])
     const chosen = left.filter(() => rnd.chance(share))
     if (chosen.length === 0) {
@@ -177,13 +183,13 @@ async function tell (seed: number, driver: Driver, t: Telling): Promise<void> {
   docs.concat(full).forEach(d => { d.destroy() })
 }
 
-export async function holesHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
+export async function holesHistory (rnd: Steps, driver: Driver): Promise<Mismatch | null> {
   const trace: string[] = []
   const fail = (what: string, expected: string, got: string): never => {
     throw new Mismatch(0, `holes: ${what}`, expected, got, trace.slice())
   }
   try {
-    await tell(seed, driver, { fail, trace })
+    await tell(rnd, driver, { fail, trace })
     return null
   } catch (why) {
     return why instanceof Mismatch

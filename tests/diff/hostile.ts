@@ -10,7 +10,7 @@ import * as Y from 'yjs'
 import type { Driver } from './driver.ts'
 import { any, deleted, type Deletion, gc, type Id, json, raw, type Section, skip, type Struct, text, type, update } from './handmade.ts'
 import { damaged, explain, hex, isPending, Mismatch, plainDoc } from './history.ts'
-import { mix, Random, randomAny, randomText } from './random.ts'
+import { type Random, randomAny, randomText, type Steps } from './random.ts'
 
 type Place = Pick<Struct, 'origin' | 'right' | 'parent' | 'sub' | 'bits'>
 
@@ -162,8 +162,7 @@ function rewritten (state: Uint8Array): string {
   return hex(Y.encodeStateAsUpdate(doc))
 }
 
-export async function hostileHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
-  const rnd = new Random(mix(seed, 0x405))
+export async function hostileHistory (rnd: Steps, driver: Driver): Promise<Mismatch | null> {
   const writer = new Writer(rnd)
   const yata = driver.doc()
   const trace: string[] = ['A new']
@@ -172,6 +171,9 @@ export async function hostileHistory (seed: number, driver: Driver): Promise<Mis
   const fail = (step: number, what: string, expected: string, got: string): Mismatch =>
     new Mismatch(step, `hostile: ${what}`, expected, got, trace)
   for (let step = 1; step <= 20; step++) {
+    if (!rnd.step()) {
+      continue
+    }
     // An id stands for one struct: what comes again, or overlaps, comes unchanged.
     let u = log.length > 0 && rnd.chance(0.1)
       ? Y.mergeUpdates([rnd.pick(log), rnd.pick(log)])

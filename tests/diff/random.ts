@@ -9,7 +9,7 @@ export function mix (a: number, b: number): number {
 }
 
 export class Random {
-  private state: number
+  protected state: number
 
   constructor (seed: number) {
     this.state = seed >>> 0
@@ -63,6 +63,31 @@ export class Random {
 
   bytes (n: number): Uint8Array {
     return Uint8Array.from({ length: n }, () => this.int(0, 255))
+  }
+}
+
+/**
+ * Draws for a history. Each step starts anew, so that steps can be left out while the others stay
+ * alike: that is how a failure is shrunk.
+ */
+export class Steps extends Random {
+  /** how many there were */
+  count = 0
+
+  constructor (private readonly seed: number, private readonly skipped: ReadonlySet<number> = new Set()) {
+    super(seed)
+  }
+
+  /** Begins the next step; false when it is left out. */
+  step (): boolean {
+    this.count++
+    this.state = mix(this.seed, this.count)
+    return !this.skipped.has(this.count)
+  }
+
+  /** Begins what follows the steps. */
+  last (): void {
+    this.state = mix(this.seed, 0)
   }
 }
 

@@ -10,7 +10,7 @@ import * as Y from 'yjs'
 import { type Driver, Writer, type YataDoc } from './driver.ts'
 import { deleteParent, edit, reachable, rootNames, roots } from './edits.ts'
 import { hex, Mismatch, plainDoc } from './history.ts'
-import { mix, Random } from './random.ts'
+import { type Steps } from './random.ts'
 
 type Type = Y.AbstractType<any>
 
@@ -175,7 +175,6 @@ function watch (doc: Y.Doc, body: () => void): string[] {
 }
 
 class Reading {
-  private readonly rnd: Random
   private readonly server = plainDoc()
   private readonly clients: Y.Doc[] = []
   private looks = 0
@@ -185,8 +184,7 @@ class Reading {
   private before: Uint8Array = Uint8Array.of(0, 0)
   private log: Uint8Array[] = []
 
-  constructor (seed: number, private readonly driver: Driver) {
-    this.rnd = new Random(mix(seed, 0x7ead))
+  constructor (private readonly rnd: Steps, private readonly driver: Driver) {
     for (let n = this.rnd.int(1, 3); n > 0; n--) {
       this.clients.push(plainDoc({ clientID: n * this.rnd.pick([1, 1000, 2 ** 40]) }))
     }
@@ -322,20 +320,25 @@ class Reading {
   }
 
   async tell (): Promise<void> {
-    for (let n = this.rnd.int(1, 4); n > 0; n--) {
-      for (let k = this.rnd.int(1, 12); k > 0; k--) {
-        this.work()
+    const { rnd } = this
+    for (const edits of Array.from({ length: rnd.int(1, 4) }, () => rnd.int(1, 12))) {
+      for (let k = edits; k > 0; k--) {
+        if (rnd.step()) {
+          this.work()
+        }
       }
-      await this.look()
+      if (rnd.step()) {
+        await this.look()
+      }
     }
     this.clients.forEach(client => { client.destroy() })
   }
 }
 
 /** One history of reading; null when all is well. */
-export async function readingHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
+export async function readingHistory (rnd: Steps, driver: Driver): Promise<Mismatch | null> {
   try {
-    await new Reading(seed, driver).tell()
+    await new Reading(rnd, driver).tell()
     return null
   } catch (why) {
     return why instanceof Mismatch

@@ -15,8 +15,8 @@ import { inspect, isDeepStrictEqual } from 'node:util'
 import * as Y from 'yjs'
 import type { Driver, Format, YataDoc } from './driver.ts'
 import { deleteParent, edit, showDoc } from './edits.ts'
-import { explain, hex, Mismatch, noFigures, plainDoc, type Result } from './history.ts'
-import { mix, Random } from './random.ts'
+import { explain, hex, Mismatch, plainDoc } from './history.ts'
+import { type Steps } from './random.ts'
 
 const remote = 'remote'
 
@@ -42,7 +42,6 @@ function hasCut (shown: unknown): boolean {
 }
 
 class RevertingHistory {
-  private readonly rnd: Random
   private readonly trace: string[] = []
   private readonly mirror: Y.Doc
   private readonly yata: YataDoc
@@ -53,8 +52,7 @@ class RevertingHistory {
   private step = 0
   private writer: number
 
-  constructor (seed: number, driver: Driver) {
-    this.rnd = new Random(mix(seed, 0x7265))
+  constructor (private readonly rnd: Steps, driver: Driver) {
     const gc = this.rnd.chance(0.7)
     this.mirror = plainDoc({ gc })
     this.yata = driver.doc({ noGc: !gc })
@@ -173,6 +171,9 @@ class RevertingHistory {
     const { rnd } = this
     for (let n = rnd.int(10, 60); n > 0; n--) {
       this.step++
+      if (!rnd.step()) {
+        continue
+      }
       await rnd.weighted<() => Promise<void> | void>([
         [20, () => { edit(rnd, rnd.pick(this.clients)) }],
         [2, () => { deleteParent(rnd, rnd.pick(this.clients)) }],
@@ -207,11 +208,6 @@ class RevertingHistory {
   }
 }
 
-export async function revertingHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
-  return await new RevertingHistory(seed, driver).tellAll()
-}
-
-/** For run.ts --reverting. */
-export async function revertingResult (seed: number, driver: Driver): Promise<Result> {
-  return { failure: await revertingHistory(seed, driver), steps: 0, figures: noFigures() }
+export async function revertingHistory (rnd: Steps, driver: Driver): Promise<Mismatch | null> {
+  return await new RevertingHistory(rnd, driver).tellAll()
 }

@@ -1,30 +1,19 @@
 // The differential test of libyata against npm yjs. See README.md.
 //
 //   npx tsx diff/run.ts [--histories N] [--jobs N] [--master SEED] [--driver PATH]
-//   npx tsx diff/run.ts --seed N        replay one history, with its trace
+//   npx tsx diff/run.ts --seed N        replay one seed
 //   npx tsx diff/run.ts --endless       until it fails or is stopped
-//   npx tsx diff/run.ts --writing       only the histories in which libyata writes
-//   npx tsx diff/run.ts --reverting     only those in which it goes back to older states
+//   npx tsx diff/run.ts --only MODE     only the histories of one mode; see modes.ts
 //   npx tsx diff/run.ts --yjs-only      the harness itself: yjs against yjs
 
 import { fork } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { awarenessHistory } from './awareness.ts'
-import { collectedHistory } from './collected.ts'
 import { defaultDriver, Driver } from './driver.ts'
-import { formatsHistory } from './formats.ts'
-import { type Figures, noFigures, type Result, shrink, tellHistory } from './history.ts'
-import { holesHistory } from './holes.ts'
-import { hostileHistory } from './hostile.ts'
+import { type Figures, noFigures } from './history.ts'
+import { describe, type ModeName, modeNames, tellAll } from './modes.ts'
 import { mix } from './random.ts'
-import { readingHistory } from './reading.ts'
-import { revertingHistory, revertingResult } from './reverting.ts'
-import { writingHistory, writingResult } from './writing.ts'
-
-/** One kind of histories, or all. */
-type Only = 'writing' | 'reverting' | null
 
 /** Histories told at the same time, so that the pipe carries large batches. */
 const atOnce = 16
@@ -32,7 +21,7 @@ const atOnce = 16
 const maxFailures = 10
 const shrinkMs = 20_000
 
-interface Work { driver: string | null, master: number, from: number, to: number, stride: number, only: Only }
+interface Work { driver: string | null, master: number, from: number, to: number, stride: number, only: ModeName | null }
 type Message =
   | { kind: 'progress', passed: number, figures: Figures }
   | { kind: 'failure', text: string }
@@ -46,56 +35,22 @@ const options = parseArgs({
     seed: { type: 'string' },
     driver: { type: 'string', default: defaultDriver },
     endless: { type: 'boolean', default: false },
-    writing: { type: 'boolean', default: false },
-    reverting: { type: 'boolean', default: false },
+    only: { type: 'string' },
     'yjs-only': { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false }
   }
 }).values
 
-const only: Only = options.writing ? 'writing' : options.reverting ? 'reverting' : null
-
-async function tell (seed: number, driver: Driver | null, only: Only): Promise<Result> {
-  if (only !== null && driver !== null) {
-    return await (only === 'writing' ? writingResult : revertingResult)(seed, driver)
-  }
-  const result = await tellHistory(seed, driver)
-  if (driver !== null) {
-    result.failure ??= seed % 4 === 0 ? await awarenessHistory(seed, driver) : null
-    result.failure ??= seed % 4 === 2 ? await formatsHistory(seed, driver) : null
-    result.failure ??= seed % 4 === 1 ? await holesHistory(seed, driver) : null
-    result.failure ??= seed % 2 === 1 ? await collectedHistory(seed, driver) : null
-    result.failure ??= seed % 2 === 0 ? await hostileHistory(seed, driver) : null
-    result.failure ??= seed % 16 === 3 ? await readingHistory(seed, driver) : null
-    result.failure ??= seed % 4 === 1 ? await writingHistory(seed, driver) : null
-    result.failure ??= seed % 16 === 7 ? await revertingHistory(seed, driver) : null
-  }
-  return result
+const only = options.only === undefined ? null : options.only as ModeName
+if (only !== null && !modeNames.includes(only)) {
+  console.error(`--only ${only}: there is ${modeNames.join(', ')}`)
+  process.exit(2)
 }
 
 function add (to: Figures, more: Figures): void {
   for (const key of Object.keys(to) as Array<keyof Figures>) {
     to[key] += more[key]
   }
-}
-
-async function describe (seed: number, result: Result, driver: Driver | null): Promise<string> {
-  const lines = [`FAILED history ${seed} (replay: --seed ${seed}) of ${result.steps} steps`,
-    cut(result.failure?.message ?? '')]
-  if (result.failure !== null && result.failure.trace.length > 0) {
-    lines.push('after:', ...result.failure.trace.map(line => `  ${line}`))
-  } else if (driver !== null && result.failure?.what.startsWith('awareness') !== true) {
-    const small = await shrink(seed, driver, result.steps, shrinkMs)
-    if (small.failure !== null) {
-      lines.push(`shrunk to ${small.kept} steps:`, small.failure.message, 'after:',
-        ...small.failure.trace.map(line => `  ${line}`))
-    }
-  }
-  return lines.join('\n')
-}
-
-function cut (text: string): string {
-  return text.split('\n').map(l => l.length > 400 ? `${l.slice(0, 400)}… (${l.length})` : l).join('\n')
 }
 
 /** A child process: its share of the histories. */
@@ -110,14 +65,14 @@ async function work (task: Work): Promise<void> {
     for (let k = i; k < task.to && seeds.length < atOnce; k += task.stride) {
       seeds.push(mix(task.master, k))
     }
-    const results = await Promise.all(seeds.map(async seed => await tell(seed, driver, task.only)))
+    const results = await Promise.all(seeds.map(async seed => await tellAll(seed, driver, task.only)))
     for (const [k, result] of results.entries()) {
       add(figures, result.figures)
       if (result.failure === null) {
         passed++
       } else {
         failed++
-        say({ kind: 'failure', text: await describe(seeds[k], result, driver) })
+        say({ kind: 'failure', text: await describe(seeds[k], result, driver, shrinkMs) })
       }
     }
     say({ kind: 'progress', passed, figures })
@@ -191,9 +146,9 @@ async function main (): Promise<number> {
 
 async function replay (seed: number): Promise<number> {
   const driver = options['yjs-only'] ? null : new Driver(options.driver)
-  const result = await tell(seed, driver, only)
+  const result = await tellAll(seed, driver, only)
   if (result.failure !== null) {
-    console.log(await describe(seed, result, driver))
+    console.log(await describe(seed, result, driver, shrinkMs))
   }
   const exit = await driver?.close() ?? 0
   console.log(result.failure === null ? '1 passed, 0 failed' : '0 passed, 1 failed')

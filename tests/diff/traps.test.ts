@@ -6,10 +6,11 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import * as Y from 'yjs'
-import { type Applied, Driver, YataError, type YataDoc } from './driver.ts'
+import { type Applied, Driver, Writer, YataError, type YataDoc } from './driver.ts'
 import { any, deleted, gc, handmade, json, of, raw, skip, text, type, update } from './handmade.ts'
 import { hex, isPending, plainDoc } from './history.ts'
 import { Random } from './random.ts'
+import { rootCommand } from './reading.ts'
 
 const driver = new Driver()
 after(async () => { assert.equal(await driver.close(), 0, 'the driver ends without a leak') })
@@ -727,6 +728,37 @@ test('content: a sub-document keeps guid and options, and can be replaced', asyn
   const b = by(2, a, doc => { doc.getMap('map').set('k', new Y.Doc({ guid: 'h', gc: false })) })
   await both([a, b])
   await both([b, a])
+})
+
+test('semantics: asking yjs what an event says deletes formats; libyata says the same and leaves them', async () => {
+  const [one, other] = [plainDoc({ clientID: 1 }), plainDoc({ clientID: 2 })]
+  one.getText('text').insert(0, 'abc')
+  const before = Y.encodeStateAsUpdate(one)
+  Y.applyUpdate(other, before)
+  const formats: Uint8Array[] = []
+  for (const doc of [one, other]) { // both make the same letter italic
+    doc.on('update', (update: Uint8Array) => { formats.push(update) })
+    doc.getText('text').format(1, 1, { italic: true })
+  }
+  const tell = (asked: boolean): { state: string, deltas: unknown[] } => {
+    const doc = plainDoc()
+    const deltas: unknown[] = []
+    doc.getText('text').observe(event => { deltas.push(asked ? event.delta : null) })
+    ;[before, ...formats].forEach(update => { Y.applyUpdate(doc, update) })
+    return { state: hex(Y.encodeStateAsUpdate(doc)), deltas }
+  }
+  const [asked, left] = [tell(true), tell(false)]
+  assert.notEqual(asked.state, left.state, 'yjs changes by being asked')
+
+  const yata = driver.doc()
+  await yata.apply(before)
+  const command = new Writer().uint(3, 1).uint(0, 1).uint(5, 1).bytes(rootCommand(one).done())
+  formats.forEach(update => { command.uint(update.length, 4).bytes(update) })
+  const told = (await yata.read(command.done())).filter(part => part !== '').map(part => JSON.parse(part).delta)
+  const saying = (deltas: any[]): unknown[] => deltas.filter(delta => delta.length > 0)
+  assert.deepEqual(saying(told), saying(asked.deltas.slice(1)))
+  assert.equal(hex(await yata.encodeState()), left.state)
+  yata.free()
 })
 
 test('semantics: an old client undoes a map write under a deleted parent', async () => {

@@ -4,14 +4,13 @@
 import * as Y from 'yjs'
 import { type Driver, YataError } from './driver.ts'
 import { edit, roots } from './edits.ts'
-import { explain, hex, Mismatch, noFigures, plainDoc, type Result } from './history.ts'
-import { mix, Random } from './random.ts'
+import { explain, hex, Mismatch, plainDoc } from './history.ts'
+import { type Steps } from './random.ts'
 import { randomEdits } from './write.ts'
 
 const remote = 'remote'
 
-export async function writingHistory (seed: number, driver: Driver): Promise<Mismatch | null> {
-  const rnd = new Random(mix(seed, 0x77726974))
+export async function writingHistory (rnd: Steps, driver: Driver): Promise<Mismatch | null> {
   const client = rnd.chance(0.2) ? rnd.int(2 ** 31, 2 ** 32 - 1) * 2 ** 20 + 5 : rnd.int(1, 2 ** 32 - 1)
   const gc = rnd.chance(0.8)
   const objects = rnd.chance(0.3)
@@ -113,6 +112,9 @@ export async function writingHistory (seed: number, driver: Driver): Promise<Mis
   }
   const steps = rnd.int(5, 40)
   for (let step = 0; step < steps; step++) {
+    if (!rnd.step()) {
+      continue
+    }
     rnd.weighted<() => void>([
       [6, () => { transaction(step) }],
       [2, () => { receive(step) }],
@@ -128,9 +130,4 @@ export async function writingHistory (seed: number, driver: Driver): Promise<Mis
   yata.free()
   await Promise.all(checks)
   return failure
-}
-
-/** For run.ts --only. */
-export async function writingResult (seed: number, driver: Driver): Promise<Result> {
-  return { failure: await writingHistory(seed, driver), steps: 0, figures: noFigures() }
 }
