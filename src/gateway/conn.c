@@ -7,6 +7,7 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "observe/probe.h"
 
 /* ---- ending ---- */
 
@@ -415,6 +416,7 @@ static void read_peer(struct conn *c) {
 
 bool conn_start(struct conn *c, bool pages_only) {
     c->pages_only = pages_only;
+    PROBE1(accept, c->id);
     if (c->worker->parent->tickets && !pages_only) {
         c->tls = tls_new(c->worker->tls); /* which is there since before the first was accepted */
     }
@@ -460,6 +462,14 @@ struct buf *conn_scratch(struct conn *c) {
 
 struct arena *conn_arena(struct conn *c) {
     return &c->worker->arena;
+}
+
+bool conn_is_for_operators(const struct conn *c) {
+    return c->pages_only;
+}
+
+struct slowest *conn_slowest(struct conn *c) {
+    return &c->worker->slowest;
 }
 
 uint64_t conn_now_ms(const struct conn *c) {

@@ -22,6 +22,7 @@
 #include "room/msg.h"
 
 struct arena;
+struct slowest;
 
 /* ---- for sessions ---- */
 
@@ -45,6 +46,10 @@ bool conn_push(struct conn *, struct out_item *);
 /* See outbox_drop. */
 void conn_drop(struct conn *, const void *tag, void (*dropped)(void *ctx, const struct out_item *),
                void *ctx);
+/* It came to the address of --metrics-addr. */
+bool conn_is_for_operators(const struct conn *);
+/* Where this worker's slow requests are remembered. */
+struct slowest *conn_slowest(struct conn *);
 /* Hands a message to a worker and takes it. */
 void conn_post(struct conn *, unsigned worker, struct msg *);
 /* How much is held for it from now on, in and out: what the options say, or, while it is not known

@@ -1,5 +1,6 @@
 #include "gateway/conn_internal.h"
 #include "observe/metrics.h"
+#include "observe/probe.h"
 
 /* ---- queueing ---- */
 
@@ -111,6 +112,7 @@ static size_t try_write(struct conn *c, const uv_buf_t *bufs, unsigned n, bool *
         return 0;
     }
     metric_add(METRIC_BYTES_OUT, 0, sent);
+    PROBE3(flush, c->id, sent, c->outbox.count);
     c->moved_ms = c->worker->now_ms;
     return (size_t)sent;
 }

@@ -146,6 +146,17 @@ static void on_sighup(uv_signal_t *s, int number) {
     log_info("RELOAD"); /* when it is done, so that who waits for this line need not wait longer */
 }
 
+/* What there is goes to the log: of the process here, of its workers by themselves. */
+static void on_sigusr1(uv_signal_t *s, int number) {
+    struct gateway *g = s->data;
+    (void)number;
+    log_always("DUMP", log_u64("workers", g->started),
+               log_u64("connections", atomic_load_explicit(&g->connections, memory_order_relaxed)),
+               log_i64("storeQueued", metric_get(METRIC_STORE_QUEUED, 0)),
+               log_bool("draining", gateway_draining(g)));
+    post_all(g, MSG_DUMP);
+}
+
 static void on_worker_drained(uv_async_t *a) {
     struct gateway *g = a->data;
     /* Only when no worker listens any more is the first connection closed: a client that comes back
@@ -169,15 +180,18 @@ static void open_main_loop(struct gateway *g) {
     must(uv_signal_init(&g->loop, &g->sigterm) == 0);
     must(uv_signal_init(&g->loop, &g->sigint) == 0);
     must(uv_signal_init(&g->loop, &g->sighup) == 0);
+    must(uv_signal_init(&g->loop, &g->sigusr1) == 0);
     must(uv_timer_init(&g->loop, &g->deadline) == 0);
     must(uv_timer_init(&g->loop, &g->housekeeping) == 0);
     must(uv_async_init(&g->loop, &g->wake, on_worker_drained) == 0);
-    g->sigterm.data = g->sigint.data = g->sighup.data = g->deadline.data = g->wake.data = g;
+    g->sigterm.data = g->sigint.data = g->sighup.data = g->sigusr1.data = g->deadline.data =
+        g->wake.data = g;
     (void)uv_timer_start(&g->housekeeping, on_housekeeping, CAPS_HOUSEKEEPING_MS,
                          CAPS_HOUSEKEEPING_MS);
     (void)uv_signal_start(&g->sigterm, on_signal, SIGTERM);
     (void)uv_signal_start(&g->sigint, on_signal, SIGINT);
     (void)uv_signal_start(&g->sighup, on_sighup, SIGHUP);
+    (void)uv_signal_start(&g->sigusr1, on_sigusr1, SIGUSR1);
     g->loop_open = true;
 }
 
@@ -292,6 +306,10 @@ bool gateway_draining(const struct gateway *g) {
 
 size_t gateway_mailbox_depth(const struct gateway *g, unsigned worker) {
     return mailbox_depth(g->workers[worker].inbox);
+}
+
+void gateway_busiest(const struct gateway *g, unsigned worker, struct busy_list *to) {
+    busiest_get(g->workers[worker].rooms.busiest, to);
 }
 
 unsigned gateway_workers(const struct gateway *g) {

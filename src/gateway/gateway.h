@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "gateway/http.h"
+#include "room/busiest.h"
 #include "room/hub.h"
 #include "room/rooms.h"
 
@@ -113,6 +114,8 @@ void gateway_free(struct gateway *);
 bool gateway_draining(const struct gateway *);
 /* Messages waiting for a worker. Any thread. */
 size_t gateway_mailbox_depth(const struct gateway *, unsigned worker);
+/* Adds a worker's busiest rooms. Any thread. */
+void gateway_busiest(const struct gateway *, unsigned worker, struct busy_list *);
 unsigned gateway_workers(const struct gateway *);
 
 #endif

@@ -26,6 +26,7 @@ struct gateway {
     uv_signal_t sigterm;
     uv_signal_t sigint;
     uv_signal_t sighup;
+    uv_signal_t sigusr1;
     uv_timer_t deadline;
     uv_timer_t housekeeping; /* totals of suppressed log lines */
     uv_async_t wake;         /* any thread: a worker has drained */

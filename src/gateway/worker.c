@@ -67,6 +67,22 @@ static void drain(struct worker *w) {
     }
 }
 
+/* An operator asks what there is (SIGUSR1). */
+static void dump(const struct worker *w) {
+    struct conn_load sum = {0};
+    size_t at = 0;
+    for (struct conn *c; (c = map_next(&w->conns, &at)) != NULL;) {
+        conn_weigh(c, &sum);
+    }
+    log_always("DUMP-WORKER", log_u64("worker", w->index), log_u64("connections", w->conns.used),
+               log_u64("rooms", w->rooms.by_name.used), log_u64("mailbox", mailbox_depth(w->inbox)),
+               log_u64("outbox", sum.queued), log_u64("outboxBytes", sum.queued_bytes),
+               log_u64("outboxDeepest", sum.deepest), log_u64("inputBytes", sum.input_bytes),
+               log_u64("tick_ms", w->rooms.tick_ms));
+    rooms_dump(&w->rooms);
+    slowest_tell(&w->slowest, w->now_ms);
+}
+
 static void act(struct worker *w, struct msg *m) {
     if (m->kind < MSG_TO_CONN) {
         rooms_handle(&w->rooms, m, w->now_ms);
@@ -80,6 +96,8 @@ static void act(struct worker *w, struct msg *m) {
         take_fresh_tls(w);
     } else if (m->kind == MSG_DRAIN) {
         drain(w);
+    } else if (m->kind == MSG_DUMP) {
+        dump(w);
     } else if (m->kind == MSG_STOP) {
         w->stopping = true;
     } else if (m->kind == MSG_BROUGHT) {

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "gateway/gateway.h"
 #include "gateway/tls.h"
+#include "observe/slowest.h"
 #include "room/mailbox.h"
 #include "room/rooms.h"
 
@@ -55,6 +56,7 @@ struct worker {
     struct tls_context *tls; /* for new connections; NULL: no TLS */
     struct buf plain;        /* what the last ciphertext said */
     struct arena arena;      /* of the message being handled */
+    struct slowest slowest;  /* requests */
     uint64_t now_ms;
     bool slept;       /* since now_ms was read */
     uint64_t idle_ns; /* slept in all, when load was last worked out */

@@ -1,6 +1,7 @@
 #include "http/pages.h"
 
 #include "gateway/conn.h"
+#include "http/health.h"
 #include "http/history.h"
 #include "http/history_path.h"
 #include "http/revoke.h"
@@ -18,9 +19,6 @@ static void on_live(const struct rpc *rpc, struct http_response *r) {
     buf_put_str(&r->body, "ok\n");
 }
 
-static const char *const healths[] = {
-    [STORE_SERVING] = "serving", [STORE_SLOW] = "slow", [STORE_FAILING] = "failing"};
-
 static void on_ready(const struct rpc *rpc, struct http_response *r) {
     enum store_health store = store_health(rpc->store);
     if (gateway_draining(rpc->gateway)) {
@@ -28,7 +26,7 @@ static void on_ready(const struct rpc *rpc, struct http_response *r) {
         buf_put_str(&r->body, "draining\n");
     } else if (store != STORE_SERVING) {
         r->status = 503;
-        buf_printf(&r->body, "the store is %s\n", healths[store]);
+        buf_printf(&r->body, "the store is %s\n", health_of_store(store));
     } else {
         buf_put_str(&r->body, "ready\n");
     }
@@ -53,44 +51,6 @@ static void on_metrics(const struct rpc *rpc, struct http_response *r) {
     metrics_write(&r->body);
 }
 
-static void put_shard(const struct gateway *g, unsigned w, struct buf *b) {
-    buf_printf(b,
-               "{\"shard\":%u,\"rooms\":%lld,\"participants\":%lld,\"connections\":%lld,"
-               "\"mailbox\":%zu}",
-               w, (long long)metric_get_thread(METRIC_ROOMS, 0, w),
-               (long long)metric_get_thread(METRIC_PARTICIPANTS, 0, w),
-               (long long)metric_get_thread(METRIC_CONNECTIONS, 0, w), gateway_mailbox_depth(g, w));
-}
-
-/* "single", "serving", or "cut off": some or all of Redis cannot be reached, and each room there is
- * on its own until it returns. */
-static void put_cluster(const struct bus *bus, struct buf *b) {
-    if (!bus) {
-        buf_put_str(b, "\"cluster\":\"single\"");
-        return;
-    }
-    size_t serving = bus_serving(bus);
-    buf_printf(b, "\"cluster\":\"%s\",\"redis\":{\"instances\":%zu,\"serving\":%zu},\"nodes\":%zu",
-               serving == bus_instances(bus) ? "serving" : "cut off", bus_instances(bus), serving,
-               bus_nodes(bus));
-}
-
-static void on_health(const struct rpc *rpc, struct http_response *r) {
-    const struct gateway *g = rpc->gateway;
-    r->content_type = "application/json";
-    buf_printf(&r->body, "{\"status\":\"%s\",\"shards\":[",
-               gateway_draining(g) ? "draining" : "ok");
-    for (unsigned w = 0; w < gateway_workers(g); w++) {
-        buf_put_str(&r->body, w ? "," : "");
-        put_shard(g, w, &r->body);
-    }
-    buf_printf(&r->body, "],\"store\":\"%s\",\"storeState\":\"%s\",\"storeQueued\":%lld,",
-               store_name(rpc->store), healths[store_health(rpc->store)],
-               (long long)metric_get(METRIC_STORE_QUEUED, 0));
-    put_cluster(rpc->bus, &r->body);
-    buf_put_str(&r->body, "}\n");
-}
-
 static const struct {
     const char *path;
     page_fn serve;
@@ -98,7 +58,6 @@ static const struct {
     {"/healthz", on_live},
     {"/readyz", on_ready},
     {"/metrics", on_metrics},
-    {"/collab/health", on_health},
 };
 
 void page_serve(void *rpc, struct conn *c, const struct http_request *req,
@@ -110,6 +69,10 @@ void page_serve(void *rpc, struct conn *c, const struct http_request *req,
         return;
     }
     ret->status = 200;
+    if (slice_is(req->path, "/collab/health")) {
+        page_health(rpc, c, req, ret);
+        return;
+    }
     if (slice_is(req->path, "/collab/ws-token")) {
         page_ws_token(rpc, c, req, ret);
         return;
@@ -139,7 +102,8 @@ void page_serve(void *rpc, struct conn *c, const struct http_request *req,
         }
     }
     ret->status = 404;
-    buf_put_str(&ret->body, "no such page; there are /collab/ws (WebSocket), /ws (WebSocket)");
+    buf_put_str(&ret->body,
+                "no such page; there are /collab/ws (WebSocket), /ws (WebSocket), /collab/health");
     for (size_t i = 0; i < n; i++) {
         buf_printf(&ret->body, ", %s", pages[i].path);
     }

@@ -352,6 +352,19 @@
 /* Event ids under that limit: about 20 are in use. */
 #define CAPS_LOG_EVENTS 64
 
+/* Looking in. */
+
+/* Rooms that /collab/health names as busiest, and how often a worker works that out: often enough
+ * to see a room go wild, seldom against the second that a sweep takes anyway. */
+#define CAPS_BUSIEST    10
+#define CAPS_BUSIEST_MS 2000
+/* Slow requests that each worker remembers, and for how long: what happened when the telephone
+ * rang. */
+#define CAPS_SLOWEST    16
+#define CAPS_SLOWEST_MS 600000
+/* Rooms of each worker that SIGUSR1 has told: the log is read by people. */
+#define CAPS_DUMP_ROOMS 200
+
 /* Traces. */
 
 /* Ended spans that wait to be sent, 0.3 KiB each: a second of some thousand traced updates. */

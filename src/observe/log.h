@@ -121,6 +121,9 @@ static inline struct log_field log_err(const char *key, enum err value) {
 #define log_warn(event, ...)  LOG_AT(LOG_WARN, event, __VA_ARGS__)
 #define log_error(event, ...) LOG_AT(LOG_ERROR, event, __VA_ARGS__)
 
+/* What an operator has just asked for: at level info, whatever the levels are. */
+#define log_always(event, ...) log_write(LOG_INFO, event, LOG_FIELDS(__VA_ARGS__))
+
 /* For what a peer can trigger: at most CAPS_LOG_PER_SECOND lines per second and event; what was
  * left out is counted, and told by a line with "suppressed" when the second is over. */
 #define log_limited(level, event, ...)                                                             \

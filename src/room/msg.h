@@ -73,6 +73,7 @@ enum msg_kind {
     MSG_SECURE, /* there is a new certificate */
     MSG_SHUT,   /* close the listeners */
     MSG_DRAIN,  /* all listeners are closed: close the connections, when answered */
+    MSG_DUMP,   /* tell the log what you have */
     MSG_STOP,   /* leave the loop */
 };
 

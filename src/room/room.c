@@ -10,6 +10,7 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "observe/probe.h"
 #include "observe/span.h"
 #include "room/echo.h"
 #include "room/abroad.h"
@@ -118,6 +119,7 @@ static struct echo *echo_of(const struct room *r, conn_id except, bool presence)
 
 static void fan_out(struct room *r, struct frame *payload, conn_id except, bool presence) {
     struct echo *echo = echo_of(r, except, presence);
+    PROBE4(publish, &r->name->bytes[0], r->version, payload->n, presence);
     for (unsigned w = 0; w < r->parent->o.workers; w++) {
         if (r->on_worker[w] == 0) {
             continue;
@@ -291,6 +293,7 @@ static enum err apply(struct room *r, struct msg *m, const struct identity *by,
     uint64_t end = clock_mono_ns();
     metric_observe(METRIC_APPLY_DURATION, (double)(end - start) / 1e6);
     tell_apply(r, m, start, end, refusal(s));
+    PROBE4(apply, &r->name->bytes[0], m->conn, m->payload->n, end - start);
     if (s != YATA_OK) {
         (void)snprintf(m->detail, sizeof m->detail, "update, byte %zu: %s", why.at, why.what);
         return refusal(s);

@@ -9,11 +9,13 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "room/busiest.h"
 #include "yata.h"
 
 void rooms_init(struct rooms *rs, const struct rooms_options *o) {
     *rs = (struct rooms){.o = *o, .tick_ms = CAPS_TICK_MS};
     list_init(&rs->dirty);
+    rs->busiest = busiest_new();
     list_init(&rs->opening);
     list_init(&rs->returning);
     history_init(&rs->history);
@@ -26,6 +28,7 @@ void rooms_fini(struct rooms *rs) {
         room_free(r);
     }
     map_fini(&rs->by_name);
+    busiest_free(rs->busiest);
     history_fini(&rs->history);
 }
 
@@ -339,6 +342,51 @@ static void keep_to_memory(struct rooms *rs, size_t used, uint64_t now_ms) {
     }
 }
 
+/* Who had the most messages since this was last asked. */
+static void find_busiest(struct rooms *rs, uint64_t now_ms) {
+    uint64_t span_ms = now_ms - rs->busiest_ms;
+    if (!rs->busiest_ms) {
+        rs->busiest_ms = now_ms; /* counting begins */
+    }
+    if (span_ms < CAPS_BUSIEST_MS || span_ms == now_ms) {
+        return;
+    }
+    struct busy_list list = {0};
+    size_t at = 0;
+    for (struct room *r; (r = map_next(&rs->by_name, &at)) != NULL;) {
+        struct busy_room busy = {.name_bytes = r->name->n,
+                                 .per_second = (double)r->handled * 1000 / (double)span_ms,
+                                 .participants = r->members.used,
+                                 .worker = rs->o.worker};
+        if (r->handled) {
+            memcpy(busy.name, r->name->bytes, r->name->n);
+            busy_list_add(&list, &busy);
+        }
+        r->handled = 0;
+    }
+    busiest_put(rs->busiest, &list);
+    rs->busiest_ms = now_ms;
+}
+
+void rooms_dump(const struct rooms *rs) {
+    size_t at = 0;
+    size_t told = 0;
+    for (const struct room *r; (r = map_next(&rs->by_name, &at)) != NULL; told++) {
+        if (told == CAPS_DUMP_ROOMS) {
+            log_always("DUMP-MORE", log_u64("rooms", rs->by_name.used - told));
+            return;
+        }
+        const struct lasting *l = &r->lasting;
+        log_always("DUMP-ROOM", log_str("roomId", frame_slice(r->name)),
+                   log_u64("worker", rs->o.worker), log_u64("participants", r->members.used),
+                   log_u64("version", r->version), log_u64("docBytes", room_bytes(r)),
+                   log_u64("pendingBytes", room_pending_bytes(r)),
+                   log_u64("backlog", r->tick_updates), log_u64("present", r->presence.live),
+                   log_u64("uncommitted", l->appended - l->stored), log_u64("rows", l->rows),
+                   log_bool("loading", l->loading));
+    }
+}
+
 void rooms_sweep(struct rooms *rs, uint64_t now_ms) {
     size_t bytes = 0;
     size_t pending = 0;
@@ -355,6 +403,7 @@ void rooms_sweep(struct rooms *rs, uint64_t now_ms) {
             rooms_mark(rs, r);
         }
     }
+    find_busiest(rs, now_ms);
     size_t freed = let_idle_go(rs, now_ms, rs->o.room_ttl_ms);
     bytes -= freed < bytes ? freed : bytes;
     keep_to_memory(rs, bytes, now_ms);

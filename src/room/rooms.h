@@ -36,10 +36,11 @@ struct rooms_options {
 struct rooms {
     struct rooms_options o;
     struct map by_name;
-    struct list_node dirty; /* rooms with a document or presence change to tell */
-    uint64_t tick_ms;       /* the interval of a busy room */
-    uint32_t channels;      /* numbers handed out */
-    uint64_t swept_ms;
+    struct list_node dirty;     /* rooms with a document or presence change to tell */
+    uint64_t tick_ms;           /* the interval of a busy room */
+    uint32_t channels;          /* numbers handed out */
+    struct busiest *busiest;    /* what pages are told */
+    uint64_t busiest_ms;        /* when it was worked out */
     struct list_node opening;   /* rooms that other nodes are asked about, see peers.h */
     struct list_node returning; /* rooms that have to say that they are back */
     uint64_t epochs;            /* counted out to rooms */
@@ -57,6 +58,8 @@ void rooms_handle(struct rooms *, struct msg *, uint64_t now_ms);
 uint64_t rooms_turn(struct rooms *, uint64_t now_ms);
 /* Expires presence, lets go of rooms that nobody is in; call about once a second. */
 void rooms_sweep(struct rooms *, uint64_t now_ms);
+/* Writes the rooms to the log, one line each, as far as CAPS_DUMP_ROOMS. */
+void rooms_dump(const struct rooms *);
 /* How busy the worker is, 0 to 1: sets the tick interval. */
 void rooms_set_load(struct rooms *, double busy);
 /* The room is there: whoever waits for it is served. */

@@ -9,6 +9,8 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "observe/probe.h"
+#include "observe/slowest.h"
 #include "observe/span.h"
 #include "room/rooms.h"
 #include "rpc/opening.h"
@@ -289,6 +291,25 @@ static void tell_span(const struct session *s, const struct request *q, const st
     }
 }
 
+static void note_slow(const struct session *s, const struct request *q, const struct reply *r,
+                      uint64_t took_ns) {
+    struct slow *slow = q->op == OP_UPDATE || q->op == OP_SYNC
+                            ? slowest_place(conn_slowest(s->conn), took_ns, conn_now_ms(s->conn))
+                            : NULL;
+    if (slow) {
+        slice room = frame_slice(q->room);
+        slow->method = op_name(q->op);
+        slow->room_bytes = room.n < sizeof slow->room ? room.n : sizeof slow->room;
+        if (room.n) {
+            memcpy(slow->room, room.p, slow->room_bytes);
+        }
+        slow->connection = conn_get_id(s->conn);
+        slow->seq = q->seq;
+        slow->err = r->err;
+        slow->trace = q->trace;
+    }
+}
+
 static void observe_answer(const struct request *q, const struct reply *r, uint64_t took_ns) {
     if (r->err == ERR_OK && (q->op == OP_UPDATE || q->op == OP_SYNC)) {
         metric_observe(METRIC_ACK, (double)took_ns / 1e6);
@@ -347,6 +368,7 @@ void session_answer(struct session *s, uint32_t req, struct reply *r) {
     log_answer(s, q, r, took_ns);
     observe_answer(q, r, took_ns);
     tell_span(s, q, r, took_ns);
+    note_slow(s, q, r, took_ns);
     send_reply(s, r, q->batched);
     if (q->batched) {
         s->batch_open--;
@@ -544,6 +566,7 @@ static void on_intent(void *ctx, const struct intent *in) {
     unsigned label = metric_pair((unsigned)in->op, dialect_of(s, in->binary, in->mux));
     metric_add(METRIC_MSG_IN, label, 1);
     metric_add(METRIC_MSG_IN_BYTES, label, (int64_t)s->message_bytes);
+    PROBE4(parse, conn_get_id(s->conn), in->op, s->message_bytes, in->err);
     s->message_bytes = 0;
     if (INTENT_HAS(in, SEQ) && in->seq >= s->seq_next) {
         s->seq_next = in->seq + 1;

@@ -7,6 +7,7 @@
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "observe/probe.h"
 #include "store/internal.h"
 
 static struct store_job *job_of(struct list_node *n) {
@@ -102,6 +103,7 @@ static enum err commit(struct store *st, const struct list_node *group, size_t r
     if (e == ERR_OK) {
         st->seen_ns = clock_mono_ns();
     }
+    PROBE3(commit, rows, clock_mono_ns() - start, e);
     if (e == ERR_OK && !list_empty(group)) {
         metric_observe(METRIC_STORE_COMMIT, (double)(st->seen_ns - start) / 1e9);
         metric_observe(METRIC_STORE_GROUP, (double)rows);
