@@ -87,23 +87,30 @@ test("a second server on the same directory does not start, and says who has it"
     assert.equal((await fetch(first.http("/readyz"))).status, 200);
 });
 
-test("rooms come back from the disk as they were, also those that left memory", async (t) => {
-    const server = await t.start(["--workers", "2", "--room-ttl", "0", "--data", t.directory()]);
-    const ann = t.replica();
-    const client = await t.connect(server);
-    const room = await client.join(ROOM, ann);
-    for (let i = 0; i < 300; i++) {
-        ann.scribble(t.rng);
-    }
-    await client.quiet();
-    const { version } = room;
-    await client.close();
-    await until(() => server.log.length > 0, "its log");
-    await metricIs(server, "collab_rooms", (n) => n === 0);
-    const bob = t.replica();
-    const back = await (await t.connect(server)).join(ROOM, bob);
-    await until(() => bob.text.toString() === ann.text.toString(), "the same text");
-    assert.equal(back.subscribed.version, version);
-    /* who reads goes first, so folding may still be waiting */
-    await metricIs(server, "collab_store_folds_total", (n) => n >= 1);
-});
+const leaving = [
+    { why: "their time is over", flags: ["--room-ttl", "0"] },
+    { why: "documents take too much memory", flags: ["--room-ttl", "3600", "--memory", "1K"] },
+];
+
+for (const { why, flags } of leaving) {
+    test(`rooms come back from the disk as they were, also those that left memory as ${why}`, async (t) => {
+        const server = await t.start(["--workers", "2", ...flags, "--data", t.directory()]);
+        const ann = t.replica();
+        const client = await t.connect(server);
+        const room = await client.join(ROOM, ann);
+        for (let i = 0; i < 300; i++) {
+            ann.scribble(t.rng);
+        }
+        await client.quiet();
+        const { version } = room;
+        await client.close();
+        await until(() => server.log.length > 0, "its log");
+        await metricIs(server, "collab_rooms", (n) => n === 0);
+        const bob = t.replica();
+        const back = await (await t.connect(server)).join(ROOM, bob);
+        await until(() => bob.text.toString() === ann.text.toString(), "the same text");
+        assert.equal(back.subscribed.version, version);
+        /* who reads goes first, so folding may still be waiting */
+        await metricIs(server, "collab_store_folds_total", (n) => n >= 1);
+    });
+}

@@ -100,6 +100,40 @@ test("while a sync hangs the server is not ready, and acknowledges when it is ov
     assert.equal(logged(server, "STORE-FAILING").length, 0, "slow is no failure");
 });
 
+test("relaxed means that an update is acknowledged when it is applied, whatever the disk does", async (t) => {
+    const disk = new Disk(t);
+    const server = await disk.start(["--durability", "relaxed"]);
+    const client = await t.connect(server);
+    const ann = t.replica();
+    await client.join("room", ann);
+    disk.fail("slow", 60_000); /* no sync comes to its end while this test runs */
+    ann.append("at once");
+    await client.quiet();
+    disk.fail("none");
+    await server.stop();
+    const again = await disk.start();
+    const bob = t.replica();
+    await (await t.connect(again)).join("room", bob);
+    await until(() => bob.text.toString() === "at once", "and an orderly end commits it");
+});
+
+test("a disk that hangs does not hold the end up for ever, and nothing was acknowledged", async (t) => {
+    const disk = new Disk(t);
+    const server = await disk.start(["--drain-ms", "1000"]);
+    const client = await t.connect(server);
+    const ann = t.replica();
+    await client.join("room", ann);
+    disk.fail("slow", 60_000);
+    ann.append("lost");
+    await poll(async () => (await server.metric("collab_store_queued")) > 0, "an update that waits");
+    server.signal("SIGTERM");
+    await until(() => server.exit !== undefined, "its end", 15_000);
+    assert.equal(server.exit!.code, 1);
+    assert.ok(logged(server, "STORE-STUCK").length > 0);
+    assert.equal(client.inbox.flat().some((m) => m.result?.applied), false);
+    server.exit = { code: 0, signal: null };
+});
+
 test("an end while nothing can be written says what is lost, which was not acknowledged", async (t) => {
     const disk = new Disk(t);
     const server = await disk.start(["--drain-ms", "1000"]);

@@ -72,7 +72,7 @@ test("rooms are listed, dumped and verified, on a running store and on a stopped
         assert.equal(/A server has the store/.test(verified.err), running);
     });
     assert.equal(existsSync(join(data, "control.sock")), false, "nothing is left behind");
-});
+}, { tsan: true });
 
 test("an export is plain update files that yjs loads; importing them is idempotent and reaches who is there", async (t) => {
     const data = t.directory();
@@ -115,7 +115,7 @@ test("an export is plain update files that yjs loads; importing them is idempote
     again.exit = { code: 0, signal: null };
     const last = await start(t, fresh);
     await look(t, last, "new", bob.replica.text.toString());
-});
+}, { tsan: true });
 
 test("a backup taken while people type has what was acknowledged before, and a server starts from it", async (t) => {
     const data = t.directory();
@@ -154,7 +154,7 @@ test("a backup taken while people type has what was acknowledged before, and a s
     const nowhere = await runTool(t, ["backup", "/proc/nowhere/backup", "--data", data]);
     assert.equal(nowhere.code, 1);
     assert.match(nowhere.err, /no backup was made: \/proc\/nowhere\/backup/);
-});
+}, { tsan: true });
 
 test("compacting folds every journal and gives space back, while people go on", async (t) => {
     const data = t.directory();
@@ -177,7 +177,7 @@ test("compacting folds every journal and gives space back, while people go on", 
         }
     });
     await look(t, await start(t, data), "room", replica.text.toString());
-});
+}, { tsan: true });
 
 /** Changes a byte of a text wherever it stands in a file. */
 function spoil(path: string, text: string): void {
