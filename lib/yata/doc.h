@@ -110,6 +110,13 @@ struct yatai_span {
     uint32_t len;
 };
 
+/* A list of values to which a transaction added, and how long it was before. */
+struct yatai_grown {
+    uint32_t txn; /* its number */
+    uint32_t slot, clock;
+    uint32_t units, bytes;
+};
+
 /* A struct to try to merge: it starts here, unless it was merged already. */
 struct yatai_seam {
     uint32_t slot;
@@ -187,6 +194,7 @@ struct yata_doc {
     YATAI_VEC(uint32_t) touched; /* slots with a new clock */
     YATAI_VEC(struct yatai_span) deleted;
     YATAI_VEC(struct yatai_seam) seams;
+    struct yatai_grown grown;            /* the last one */
     YATAI_VEC(struct yatai_span) filled; /* what came into holes */
     size_t fills_owed;                   /* places there that are promised to the update */
 

@@ -465,6 +465,11 @@ bool yatai_extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_r
     } else if (right_slot != 0) {
         return false;
     }
+    struct yatai_grown *g = &doc->grown;
+    if (ref->kind == YATAI_ANY &&
+        (g->txn != doc->txn || g->slot != slot || g->clock != tail->clock)) {
+        *g = (struct yatai_grown){doc->txn, slot, tail->clock, tail->len, tail->content_bytes};
+    }
     if (!yatai_heap_extend(doc, &tail->content, tail->content_bytes, ref->content,
                            ref->content_bytes)) {
         return false;

@@ -163,7 +163,37 @@ static bool any_flat(struct yatai_reader *r, uint64_t *ret_children, bool *ret_k
     return true;
 }
 
-bool yatai_read_any(struct yatai_reader *r) {
+/* The values that lists are mostly made of, where enough bytes follow to look at all of one at
+ * once. */
+static inline bool any_short(struct yatai_reader *r) {
+    uint64_t w;
+    if (r->end - r->p <= (ptrdiff_t)sizeof w) {
+        return false;
+    }
+    switch (*r->p) {
+    case YATAI_ANY_UNDEFINED:
+    case YATAI_ANY_NULL:
+    case YATAI_ANY_TRUE:
+    case YATAI_ANY_FALSE:
+        r->p++;
+        return true;
+    case YATAI_ANY_FLOAT64:
+        r->p += 1 + sizeof w;
+        return true;
+    case YATAI_ANY_INTEGER:
+        for (unsigned i = 1; i < sizeof w; i++) { /* so many bytes are 48 bits */
+            if (r->p[i] < 0x80) {
+                r->p += i + 1;
+                return true;
+            }
+        }
+        return false;
+    default:
+        return false;
+    }
+}
+
+static bool read_any_deep(struct yatai_reader *r) {
     struct {
         uint32_t left;
         bool keys;
@@ -198,6 +228,10 @@ bool yatai_read_any(struct yatai_reader *r) {
             return false;
         }
     }
+}
+
+bool yatai_read_any(struct yatai_reader *r) {
+    return any_short(r) || read_any_deep(r);
 }
 
 const uint8_t *yatai_past_uint(const uint8_t *p, uint64_t *ret) {

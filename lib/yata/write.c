@@ -13,7 +13,7 @@
 /* Info byte, two ids, a length. */
 #define STRUCT_HEAD_BYTES (1 + 5 * YATAI_UINT_MAX_BYTES)
 
-/* Text up to this length is copied without asking how long it is. */
+/* Content up to this length is copied without asking how long it is. */
 #define SHORT_BYTES 16
 
 /* Structs lie in the order in which they came: they are fetched so many ahead. */
@@ -174,17 +174,20 @@ static uint8_t *put_id(uint8_t *p, const struct yatai_client *c, uint32_t clock)
 }
 
 /* The content of a struct where there is room for its head and its bytes; NULL for what is not as
- * simple. Short text is copied in one piece with what stands behind it. */
+ * simple. What is short is copied in one piece with what stands behind it. */
 static uint8_t *put_simple(uint8_t *p, const struct yata_doc *doc, const struct yatai_item *it,
                            unsigned kind) {
     if (kind == YATAI_DELETED || kind == YATAI_GC || kind == YATAI_SKIP) {
         return yatai_put_uint(p, it->len);
     }
-    if (kind != YATAI_STRING || (it->who & YATAI_F_SUBST)) {
+    uint32_t n = it->content_bytes;
+    if (kind == YATAI_ANY) {
+        p = yatai_put_uint(p, it->len);
+    } else if (kind == YATAI_STRING && !(it->who & YATAI_F_SUBST)) {
+        p = yatai_put_uint(p, n);
+    } else {
         return NULL;
     }
-    uint32_t n = it->content_bytes;
-    p = yatai_put_uint(p, n);
     if (n <= SHORT_BYTES && doc->heap.cap - it->content >= SHORT_BYTES) {
         memcpy(p, doc->heap.v + it->content, SHORT_BYTES);
     } else {
@@ -240,7 +243,15 @@ static void write_item(struct yatai_out *out, const struct yata_doc *doc,
         write_any_as_json(out, kind, doc->heap.v + it->content, it->content_bytes);
         return;
     }
-    write_content(out, kind, doc->heap.v + it->content, it->content_bytes, it->len, skip,
+    const uint8_t *content = doc->heap.v + it->content;
+    const struct yatai_grown *g = &doc->grown;
+    if (skip > 0 && kind == YATAI_ANY && g->units == skip && g->txn == doc->txn &&
+        g->slot == yatai_slot(it) && g->clock == it->clock) {
+        yatai_out_uint(out, it->len - skip); /* what came behind: it need not be looked for */
+        yatai_out_bytes(out, content + g->bytes, it->content_bytes - g->bytes);
+        return;
+    }
+    write_content(out, kind, content, it->content_bytes, it->len, skip,
                   (it->who & YATAI_F_SUBST) != 0);
 }
 

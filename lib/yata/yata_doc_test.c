@@ -339,6 +339,33 @@ static void what_is_known_is_known(void **state) {
     yata_doc_free(doc);
 }
 
+/* What a transaction adds to a long list of values is found where it is, not by reading the list:
+ * once, several times, and when something came in between. */
+static void update_of_what_a_list_gained(void **state) {
+    (void)state;
+    struct yata_doc *doc = yata_doc_new(NULL);
+    struct yata_bytes update = {0};
+    apply_hex(doc, "010101000801016102"
+                   "7d017d02"
+                   "00");
+    yata_begin(doc);
+    apply_hex(doc, "01010102880101017d0300");
+    apply_hex(doc, "01010103880102017d0400");
+    assert_int_equal(yata_commit(doc, &update), YATA_OK);
+    assert_hex(&update, "01010102880101027d037d0400");
+    yata_begin(doc);
+    apply_hex(doc, "01010104880103017d0500");
+    assert_int_equal(yata_commit(doc, &update), YATA_OK);
+    assert_hex(&update, "01010104880103017d0500");
+    yata_begin(doc);
+    apply_hex(doc, "01010105880104017d0600");
+    apply_hex(doc, "01010200c801040105017d0700");
+    assert_int_equal(yata_commit(doc, &update), YATA_OK);
+    assert_hex(&update, "02010200c801040105017d07"
+                        "010105880104017d0600");
+    yata_doc_free(doc);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_document_says_so),
@@ -348,6 +375,7 @@ int main(void) {
         cmocka_unit_test(a_gap_waits_and_is_handed_on),
         cmocka_unit_test(a_state_with_a_hole_can_be_loaded),
         cmocka_unit_test(deletions_wait_for_what_they_delete),
+        cmocka_unit_test(update_of_what_a_list_gained),
         cmocka_unit_test(what_a_deleted_type_held_is_collected),
         cmocka_unit_test(collected_structs_merge_across_transactions),
         cmocka_unit_test(collected_structs_merge_as_in_yjs),
