@@ -133,7 +133,8 @@ static bool reserve(struct yatai_waits *w) {
         sections += doc->waiting.sections.n;
     }
     ok = ok && want_ranges(doc, &doc->update.ranges, &needs) &&
-         want_ranges(doc, &doc->pending.ranges, &needs) && reserve_items(doc, needs.items) &&
+         (w->ranges_stay || want_ranges(doc, &doc->pending.ranges, &needs)) &&
+         reserve_items(doc, needs.items) &&
          YATAI_RESERVE(&doc->mem, &doc->touched, doc->touched.n + sections) &&
          yatai_heap_reserve(doc, bytes) &&
          yatai_types_reserve(doc, types + needs.roots, needs.entries + needs.roots);
@@ -212,7 +213,9 @@ static void integrate_all(struct yatai_waits *w) {
     struct yata_doc *doc = w->doc;
     integrate(doc, &doc->update, &doc->plan);
     delete_ranges(doc, &doc->update.ranges);
-    delete_ranges(doc, &doc->pending.ranges);
+    if (!w->ranges_stay) {
+        delete_ranges(doc, &doc->pending.ranges);
+    }
     if (w->retry) {
         integrate(doc, &doc->waiting, &doc->plan_waiting);
         delete_ranges(doc, &w->again);

@@ -248,12 +248,47 @@ static bool add_ranges(struct yatai_waits *w, const yatai_ranges *from, bool *re
     return true;
 }
 
+/* The place of a range among others: behind those that are before it. */
+static size_t range_place(const yatai_ranges *all, uint64_t client, uint32_t clock) {
+    size_t low = 0, high = all->n;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        const struct yatai_range *x = &all->v[mid];
+        if (x->client > client || (x->client == client && x->clock < clock)) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+/* Whether the update has anything of what the deletions that wait are about. */
+static bool reaches_ranges(const struct yatai_waits *w) {
+    const struct yata_doc *doc = w->doc;
+    const yatai_ranges *waiting = &doc->pending.ranges;
+    for (size_t i = 0; i < doc->update.sections.n && waiting->n > 0; i++) {
+        const struct yatai_section *s = &doc->update.sections.v[i];
+        size_t at = range_place(waiting, s->client, 0);
+        if (at < waiting->n && waiting->v[at].client == s->client &&
+            waiting->v[at].clock < s->state) {
+            return true;
+        }
+    }
+    return w->retry && waiting->n > 0;
+}
+
 bool yatai_pending_plan(struct yatai_waits *w) {
     struct yata_doc *doc = w->doc;
-    bool none_known, none_freed;
+    yatai_ranges *now = &doc->pending.ranges;
+    bool none_known, none_freed = true;
     w->freed.mem = w->part.mem = &doc->mem;
-    if (!plan_structs(w) || !add_ranges(w, &doc->update.ranges, &none_known) ||
-        !add_ranges(w, &doc->pending.ranges, &none_freed)) {
+    if (!plan_structs(w) || !add_ranges(w, &doc->update.ranges, &none_known)) {
+        return false;
+    }
+    w->ranges_stay = !reaches_ranges(w);
+    if (w->ranges_stay ? !YATAI_RESERVE(&doc->mem, now, now->n + w->ranges.n)
+                       : !add_ranges(w, now, &none_freed)) {
         return false;
     }
     w->ranges_freed = !none_freed;
@@ -261,20 +296,59 @@ bool yatai_pending_plan(struct yatai_waits *w) {
     return true;
 }
 
+/* Whether the second range begins within or right behind the first. */
+static bool touch(const struct yatai_range *x, const struct yatai_range *y) {
+    return x->client == y->client && y->clock <= x->clock + x->len;
+}
+
+static void join(struct yatai_range *x, const struct yatai_range *y) {
+    uint32_t end = x->clock + x->len, more = y->clock + y->len;
+    x->len = (end > more ? end : more) - x->clock;
+}
+
+/* Adds a range to sorted ones that do not touch. Room was reserved. */
+static void insert_range(yatai_ranges *all, const struct yatai_range *x) {
+    size_t at = range_place(all, x->client, x->clock);
+    if (at > 0 && touch(&all->v[at - 1], x)) {
+        join(&all->v[--at], x);
+    } else {
+        memmove(&all->v[at + 1], &all->v[at], (all->n - at) * sizeof *all->v);
+        all->v[at] = *x;
+        all->n++;
+    }
+    size_t next = at + 1;
+    while (next < all->n && touch(&all->v[at], &all->v[next])) {
+        join(&all->v[at], &all->v[next++]);
+    }
+    memmove(&all->v[at + 1], &all->v[next], (all->n - next) * sizeof *all->v);
+    all->n -= next - at - 1;
+}
+
+static void commit_ranges(struct yatai_waits *w) {
+    yatai_ranges *now = &w->doc->pending.ranges;
+    for (size_t i = 0; i < w->ranges.n && w->ranges_stay; i++) {
+        insert_range(now, &w->ranges.v[i]);
+    }
+    if (!w->ranges_stay) {
+        YATAI_VEC_FREE(&w->doc->mem, now);
+        *now = w->ranges;
+        w->ranges = (yatai_ranges){0};
+    }
+}
+
 size_t yatai_pending_bytes_after(const struct yatai_waits *w) {
     size_t kept = w->changes ? w->parts_kept : w->doc->pending.parts.n, bytes = w->part.n;
     for (size_t i = 0; i < kept; i++) {
         bytes += w->doc->pending.parts.v[i].n;
     }
-    return bytes + w->ranges.n * YATAI_RANGE_BYTES;
+    size_t ranges = w->ranges.n + (w->ranges_stay ? w->doc->pending.ranges.n : 0);
+    return bytes + ranges * YATAI_RANGE_BYTES;
 }
 
 void yatai_pending_commit(struct yatai_waits *w) {
     struct yatai_pending *now = &w->doc->pending;
     struct yatai_mem *mem = &w->doc->mem;
-    YATAI_VEC_FREE(mem, &now->ranges);
-    now->ranges = w->ranges;
-    w->ranges = (yatai_ranges){0};
+    commit_ranges(w);
     if (!w->changes) {
         return;
     }

@@ -21,6 +21,7 @@ struct yatai_waits {
     struct yatai_out part; /* to be added to them, if n > 0 */
     YATAI_VEC(struct yatai_missing) missing;
     yatai_ranges ranges;
+    bool ranges_stay;   /* `ranges` come to those that wait, which nothing of the update is about */
     yatai_ranges again; /* of a retry: all deletions, since those that waited are tried again */
 };
 

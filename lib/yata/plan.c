@@ -168,9 +168,8 @@ static bool wait_for(struct planner *p, uint32_t *section, uint32_t ref_at,
         *section = (uint32_t)(other - p->u->sections.v);
         return true;
     }
-    if (p->strict) { /* any progress of the client is worth another look, as in yjs */
-        uint32_t state = yatai_plan_state(p->doc, p->u, p->earlier, id->client);
-        note_missing(p, id->client, (uint64_t)state + 1);
+    if (p->strict) { /* yjs looks again at any progress of the client, to no effect */
+        note_missing(p, id->client, (uint64_t)id->clock + 1);
     }
     stack_to_rest(p);
     return false;

@@ -111,11 +111,114 @@ static void trap_9_deletion_over_holes(void **state) {
     yata_doc_free(doc);
 }
 
+/* An allocator that counts. */
+static void *count_realloc(void *ctx, void *p, size_t n) {
+    size_t *asked = ctx;
+    if (n == 0) {
+        free(p);
+        return NULL;
+    }
+    *asked += n;
+    return realloc(p, n);
+}
+
+static uint8_t *put(uint8_t *p, size_t x) {
+    for (; x > 127; x >>= 7) {
+        *p++ = (uint8_t)(x | 128);
+    }
+    *p++ = (uint8_t)x;
+    return p;
+}
+
+static void apply(struct yata_doc *doc, const uint8_t *update, const uint8_t *end) {
+    assert_int_equal(yata_apply(doc, update, (size_t)(end - update), NULL, NULL), YATA_OK);
+}
+
+/* Memory asked for by client 5's typing, while for each of so many clients a letter behind one that
+ * client 5 will write much later waits, and a deletion. */
+static size_t work_of_typing(size_t waiting, bool strict) {
+    size_t asked = 0;
+    struct yata_options options = {
+        .strict = strict, .realloc_fn = count_realloc, .alloc_ctx = &asked};
+    struct yata_doc *doc = yata_doc_new(&options);
+    uint8_t u[64];
+    for (size_t i = 0; i < waiting; i++) {
+        static const uint8_t after[] = {0, 0x84, 5, 0xc0, 0x84, 0x3d, 1, 'w'};
+        uint8_t *p = put(u + 2, 1000 + i);
+        u[0] = u[1] = 1;
+        memcpy(p, after, sizeof after);
+        p += sizeof after;
+        *p++ = 1;
+        p = put(p, 2000000 + i);
+        *p++ = 1;
+        *p++ = 3;
+        *p++ = 1;
+        apply(doc, u, p);
+    }
+    asked = 0;
+    static const uint8_t first[] = {1, 1, 5, 0, 4, 1, 1, 't', 1, 'a', 0};
+    apply(doc, first, first + sizeof first);
+    for (size_t clock = 1; clock < 100; clock++) {
+        const uint8_t next[] = {1, 1, 5, (uint8_t)clock, 0x84, 5, (uint8_t)(clock - 1), 1, 'a', 0};
+        apply(doc, next, next + sizeof next);
+    }
+    struct yata_stats stats;
+    yata_stats(doc, &stats);
+    assert_true(stats.pending_bytes > waiting * 10);
+    yata_doc_free(doc);
+    return asked;
+}
+
+/* trap 14: what waits for something else costs nothing, however much it is. */
+static void trap_14_what_waits_is_left_alone(void **state) {
+    (void)state;
+    for (int strict = 0; strict < 2; strict++) {
+        assert_int_equal(work_of_typing(1000, strict), work_of_typing(10, strict));
+    }
+}
+
+/* trap 9: deletions that wait are kept in order and joined, whatever order they come in. */
+static void trap_9_deletions_that_wait_in_any_order(void **state) {
+    (void)state;
+    static const char *const deletions[] = {
+        "0001090104"
+        "01",
+        "0001090102"
+        "01",
+        "0001080100"
+        "02",
+        "0001090103"
+        "01",
+        "0001090100"
+        "01",
+        "00010901"
+        "0303",
+        "00010a0100"
+        "01",
+    };
+    struct yata_doc *doc = yata_doc_new(NULL);
+    struct yata_stats stats;
+    for (size_t i = 0; i < sizeof deletions / sizeof *deletions; i++) {
+        apply_hex(doc, deletions[i]);
+    }
+    yata_stats(doc, &stats);
+    assert_int_equal(stats.pending_bytes, 4 * 16); /* 10: 0; 9: 0, 2 to 5; 8: 0 to 1 */
+    apply_hex(doc, "010109000401017407616263646566670"
+                   "0");
+    yata_stats(doc, &stats);
+    assert_int_equal(stats.pending_bytes, 2 * 16);
+    assert_state(doc, "0104090001010174018409000162810901048409050167" /* and what waits */
+                      "030a01000109020001020408010002");
+    yata_doc_free(doc);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trap_4_origins_of_edits_made_here),
         cmocka_unit_test(trap_8_parts_of_a_hole),
         cmocka_unit_test(trap_9_deletion_over_holes),
+        cmocka_unit_test(trap_9_deletions_that_wait_in_any_order),
+        cmocka_unit_test(trap_14_what_waits_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
