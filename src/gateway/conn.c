@@ -270,10 +270,11 @@ static void look_at_queue(struct conn *c, uint64_t now_ms) {
     c->last_queue = queue;
 }
 
-/* A page is read as fast as the peer can; who takes nothing is not waited for. */
+/* A page is read as fast as the peer can; who takes nothing is waited for as on a WebSocket. */
 static void sweep_flushing(struct conn *c, uint64_t now_ms, uint64_t age) {
     look_at_queue(c, now_ms);
-    bool stands = age > CAPS_CLOSE_MS && now_ms - c->moved_ms > CAPS_CLOSE_MS;
+    uint64_t patience = c->writing || c->outbox.count ? conn_options(c)->stall_ms : CAPS_CLOSE_MS;
+    bool stands = age > patience && now_ms - c->moved_ms > patience;
     if (stands || age > CAPS_PAGE_MS) {
         conn_abort(c);
     }

@@ -14,7 +14,7 @@
 #define DAY    (24 * HOUR)
 
 /* A moment in the middle of an hour, of a day and of a week as they are counted. */
-#define NOW (2000 * 7 * DAY + 3 * DAY + 12 * HOUR + 30 * MINUTE)
+#define NOW (14000 * DAY + 3 * DAY + 12 * HOUR + 30 * MINUTE)
 
 enum { MOST = 16 };
 

@@ -65,7 +65,8 @@ static void thin_room(struct store *st, struct store_job *job) {
     struct store_version *all = NULL;
     size_t n = 0;
     slice room = frame_slice(job->room);
-    enum err e = st->form->version_list(st->shelf, room, 0, CAPS_VERSIONS * 2, &all, &n, &why);
+    enum err e =
+        st->form->version_list(st->shelf, room, 0, (size_t)2 * CAPS_VERSIONS, &all, &n, &why);
     if (e == ERR_OK) {
         uint64_t *ids = mem_new((n + 1) * sizeof *ids);
         size_t count = choose(st, all, n, ids);
