@@ -228,6 +228,16 @@ static void a_traceparent_is_read_as_the_standard_says(void **state) {
     assert_string_equal(text, "4bf92f3577b34da6a3ce929d0e0e4736");
     trace_write_span(t.span, text);
     assert_string_equal(text, "00f067aa0ba902b7");
+    uint8_t bytes[TRACE_BYTES];
+    struct trace again;
+    trace_to_bytes(&t, bytes);
+    assert_memory_equal(bytes, "\x4b\xf9\x2f", 3);
+    trace_from_bytes(bytes, &again);
+    assert_true(again.high == t.high && again.low == t.low && again.span == t.span &&
+                again.sampled);
+    memset(bytes + 16, 0, 8); /* no span: none at all */
+    trace_from_bytes(bytes, &again);
+    assert_false(trace_is_set(&again) || again.sampled);
     /* A later version may have more behind the flags, of which only the first bit is known. */
     assert_true(
         trace_parse(slice_str("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe-more"), &t));

@@ -53,3 +53,32 @@ void trace_write(const struct trace *t, char to[TRACE_PARENT_CHARS + 1]) {
                    "00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-%02x", t->high, t->low, t->span,
                    t->sampled ? SAMPLED : 0u);
 }
+
+static void put_u64(uint8_t *to, uint64_t v) {
+    for (size_t i = 0; i < sizeof v; i++) {
+        to[i] = (uint8_t)(v >> (8 * (sizeof v - 1 - i)));
+    }
+}
+
+static uint64_t get_u64(const uint8_t *from) {
+    uint64_t v = 0;
+    for (size_t i = 0; i < sizeof v; i++) {
+        v = v << 8 | from[i];
+    }
+    return v;
+}
+
+void trace_to_bytes(const struct trace *t, uint8_t to[TRACE_BYTES]) {
+    put_u64(to, t->high);
+    put_u64(to + 8, t->low);
+    put_u64(to + 16, t->span);
+    to[24] = t->sampled ? SAMPLED : 0;
+}
+
+void trace_from_bytes(const uint8_t from[TRACE_BYTES], struct trace *ret) {
+    struct trace t = {.high = get_u64(from),
+                      .low = get_u64(from + 8),
+                      .span = get_u64(from + 16),
+                      .sampled = (from[24] & SAMPLED) != 0};
+    *ret = trace_is_set(&t) && t.span ? t : (struct trace){0};
+}

@@ -17,7 +17,7 @@ struct trace {
     bool sampled;  /* spans are recorded */
 };
 
-enum { TRACE_ID_CHARS = 32, TRACE_SPAN_CHARS = 16, TRACE_PARENT_CHARS = 55 };
+enum { TRACE_ID_CHARS = 32, TRACE_SPAN_CHARS = 16, TRACE_PARENT_CHARS = 55, TRACE_BYTES = 25 };
 
 static inline bool trace_is_set(const struct trace *t) {
     return (t->high | t->low) != 0;
@@ -32,5 +32,9 @@ void trace_write_id(const struct trace *, char to[TRACE_ID_CHARS + 1]);
 void trace_write_span(uint64_t span, char to[TRACE_SPAN_CHARS + 1]);
 /* The traceparent, to hand the trace on. */
 void trace_write(const struct trace *, char to[TRACE_PARENT_CHARS + 1]);
+/* The same as bytes: id, span, flags. */
+void trace_to_bytes(const struct trace *, uint8_t to[TRACE_BYTES]);
+/* Reads these; what is none becomes no trace, as above. */
+void trace_from_bytes(const uint8_t from[TRACE_BYTES], struct trace *ret);
 
 #endif

@@ -6,12 +6,14 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/must.h"
 #include "base/rand.h"
 #include "base/varuint.h"
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "observe/span.h"
 #include "room/abroad.h"
 #include "room/internal.h"
 #include "room/rooms.h"
@@ -90,6 +92,10 @@ void peers_say(struct room *r, enum envelope_kind kind, uint64_t to, slice paylo
                          .members = r->members.used,
                          .room = frame_slice(r->name),
                          .payload = payload};
+    if (kind == ENVELOPE_UPDATE && trace_is_set(&r->trace)) {
+        e.traced = true;
+        trace_to_bytes(&r->trace, e.trace);
+    }
     post(bus_of(r), r->name, to, &e, kind == ENVELOPE_OPEN);
     p->tell_members &= !counts(kind);
 }
@@ -442,6 +448,26 @@ static void on_diff(struct room *r, const struct envelope *e, uint64_t now_ms) {
     }
 }
 
+/* What another node's clients changed. A trace that one of them began goes on here. */
+static void on_update(struct room *r, const struct envelope *e) {
+    uint64_t start = clock_mono_ns();
+    struct trace trace = {0};
+    if (e->traced) {
+        trace_from_bytes(e->trace, &trace);
+    }
+    r->received_ns = r->received_ns ? r->received_ns : start;
+    r->trace = r->trace.sampled || !trace_is_set(&trace) ? r->trace : trace;
+    room_take(r, e->payload);
+    if (span_wanted(&trace)) {
+        span_end(&(struct span){.trace = trace,
+                                .id = span_id(),
+                                .name = "heard",
+                                .start_ns = start,
+                                .end_ns = clock_mono_ns(),
+                                .room = frame_slice(r->name)});
+    }
+}
+
 static void hear(struct room *r, struct peer *who, const struct envelope *e, uint64_t now_ms) {
     switch (e->kind) {
     case ENVELOPE_OPEN:
@@ -460,7 +486,7 @@ static void hear(struct room *r, struct peer *who, const struct envelope *e, uin
         on_diff(r, e, now_ms);
         break;
     case ENVELOPE_UPDATE:
-        room_take(r, e->payload);
+        on_update(r, e);
         break;
     case ENVELOPE_PRESENCE:
     case ENVELOPE_EVERYONE:

@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { type Json, b64 } from "../support/client.ts";
+import { nodes, person } from "../support/cluster.ts";
 import { type Span, collected, parentOf } from "../support/otlp.ts";
+import { Redis } from "../support/redis.ts";
 import { converged } from "../support/replica.ts";
 import { Source } from "../support/source.ts";
 import { type Context, test } from "../support/suite.ts";
@@ -72,6 +74,39 @@ test(
         assert.ok(source.asked.every((a) => a.path === "/v1/traces" && a.headers["content-type"] === "application/json"));
     },
     { tsan: true },
+);
+
+test(
+    "a trace is followed over two nodes: the second applies what the first published, and its echo is a part of the same request",
+    async (t) => {
+        const source = await collector(t);
+        const redis = await Redis.start(t);
+        const all = await nodes(t, redis, 2, { flags: ["--otlp-url", source.url, "--trace-sample", "0"] });
+        const room = t.room("far");
+        const ann = await person(t, all[0]!.server, room);
+        await person(t, all[0]!.server, room); /* somebody to hear of it there, too */
+        const bob = await person(t, all[1]!.server, room);
+        ann.replica.append("not traced");
+        await converged([ann.replica, bob.replica]);
+        const trace = begin();
+        const writer = t.replica();
+        writer.append("x");
+        const said = await ann.client.request("collab/update", { roomId: room, seq: 900, payloadB64: b64(writer.state), _meta: { traceparent: trace.parent } });
+        assert.equal(said.traceId, trace.id);
+        const names = (): string[] => collected(source).map((s) => s.name);
+        await until(() => names().includes("heard") && names().includes("collab/update") && names().filter((n) => n === "echo").length === 2, "the spans of both", 20_000);
+        const spans = collected(source);
+        assert.deepEqual([...new Set(spans.map((s) => s.traceId))], [trace.id], "nothing else is told of");
+        const request = spans.find((s) => s.name === "collab/update")!;
+        const heard = spans.find((s) => s.name === "heard")!;
+        assert.equal(request.parentSpanId, trace.span);
+        assert.equal(parentOf(heard, spans), request);
+        assert.notEqual(heard.instance, request.instance, "another process");
+        const echoes = spans.filter((s) => s.name === "echo");
+        assert.deepEqual(new Set(echoes.map((s) => s.instance)), new Set([request.instance, heard.instance]), "each node's receivers");
+        assert.ok(echoes.every((s) => parentOf(s, spans) === request));
+    },
+    { ms: 60_000 },
 );
 
 test("the traceparent of an upgrade holds for the connection, one of a message for that message; what is none is ignored", async (t) => {

@@ -10,6 +10,8 @@ export interface Span {
     spanId: string;
     parentSpanId: string | undefined;
     name: string;
+    /** The process that told of it. */
+    instance: string;
     kind: number;
     /** Nanoseconds since 1970, as far as a double holds them. */
     start: number;
@@ -40,7 +42,7 @@ function attributesOf(list: Json): Record<string, string | number> {
     return found;
 }
 
-function spanOf(s: Json): Span {
+function spanOf(s: Json, instance: string): Span {
     keysOf(s, ["traceId", "spanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "attributes", "status"], ["parentSpanId"]);
     assert.match(s.traceId, /^(?!0{32})[0-9a-f]{32}$/);
     assert.match(s.spanId, /^(?!0{16})[0-9a-f]{16}$/);
@@ -54,6 +56,7 @@ function spanOf(s: Json): Span {
         spanId: s.spanId,
         parentSpanId: s.parentSpanId,
         name: s.name,
+        instance,
         kind: s.kind,
         start: Number(s.startTimeUnixNano),
         end: Number(s.endTimeUnixNano),
@@ -69,10 +72,13 @@ export function collected(source: Source): Span[] {
         keysOf(body, ["resourceSpans"]);
         for (const of of body.resourceSpans) {
             keysOf(of, ["resource", "scopeSpans"]);
-            assert.equal(attributesOf(of.resource.attributes)["service.name"], "collabd");
+            const service = attributesOf(of.resource.attributes);
+            assert.equal(service["service.name"], "collabd");
+            const instance = String(service["service.instance.id"]);
+            assert.match(instance, /:\d+$/);
             for (const scope of of.scopeSpans) {
                 keysOf(scope, ["scope", "spans"]);
-                spans.push(...scope.spans.map(spanOf));
+                spans.push(...scope.spans.map((s: Json) => spanOf(s, instance)));
             }
         }
     }
