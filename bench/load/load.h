@@ -29,7 +29,7 @@
 /* What must not happen; any of it fails the run. NAME(symbol, name in the JSON, in words) */
 #define FAULTS(NAME)                                                                               \
     NAME(STREAM_GAP, "streamGaps", "messages missing from a numbered stream")                      \
-    NAME(CLOCK_GAP, "clockGaps", "updates that skip something of their writer")                    \
+    NAME(CLOCK_GAP, "clockGaps", "users whose updates came too early to others")                   \
     NAME(MALFORMED, "malformed", "payloads that cannot be read")                                   \
     NAME(STRANGE, "strange", "messages that the dialect does not have")                            \
     NAME(REFUSED, "refused", "refusals for other reasons than a rate")                             \
@@ -170,7 +170,8 @@ struct user {
     uint32_t member; /* of the room; a witness has none: its number is that of the members */
     bool slow, sends_all, witness;
     bool deaf;       /* a slow one, at the moment */
-    bool disordered; /* something it sent was refused, and what came after it was not */
+    bool disordered; /* it sent something again, and what came after that was there before */
+    uint64_t gaps;   /* times that others were told of its units too early */
     enum user_state state;
     unsigned failures;  /* of a witness to come in */
     uint64_t joined_ns; /* last; 0: not yet */

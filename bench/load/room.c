@@ -79,15 +79,6 @@ static void count_sends(struct user *u, const struct told *t, const struct told_
     l->counts[COUNT_UNTIMED] += timed == 0;
 }
 
-static void complain_of_gap(struct user *u, const struct told_range *range, uint32_t known,
-                            uint64_t now_ns) {
-    char text[128];
-    int n = snprintf(text, sizeof text, "of user %u: from %u, known %u, %llu ms after joining",
-                     range->member, range->from, known,
-                     (unsigned long long)(now_ns - u->joined_ns) / 1000000);
-    load_fault(u->load, FAULT_CLOCK_GAP, u, "an update comes too early", slice_of(text, (size_t)n));
-}
-
 static void hear_ranges(struct user *u, const struct told *t, uint64_t now_ns) {
     for (size_t i = 0; i < t->ranges_n; i++) {
         const struct told_range *range = &t->ranges[i];
@@ -97,10 +88,8 @@ static void hear_ranges(struct user *u, const struct told *t, uint64_t now_ns) {
         }
         if (range->from > *known) {
             /* what its writer sent in another order waits in a state, and comes again when it no
-             * longer waits; if not, this user stays behind */
-            if (!u->room->users[range->member].disordered) {
-                complain_of_gap(u, range, *known, now_ns);
-            }
+             * longer waits; whether it did is known at the end */
+            u->room->users[range->member].gaps++;
         } else if (range->to > *known) {
             count_sends(u, t, range, now_ns);
             *known = range->to;

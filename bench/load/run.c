@@ -316,6 +316,15 @@ static void count_unsettled(struct load *l) {
     }
 }
 
+/* Too early is right only for what was sent in another order. */
+static void count_gaps(struct load *l) {
+    for (size_t i = 0; i < l->users_n; i++) {
+        if (l->users[i].gaps && !l->users[i].disordered) {
+            load_fault(l, FAULT_CLOCK_GAP, &l->users[i], "others hear of it too early", (slice){0});
+        }
+    }
+}
+
 static void advance(struct load *l, uint64_t now_ns) {
     double longest = (double)l->users_n / l->o.ramp + 60;
     if (l->phase == PHASE_JOIN && l->live == l->users_n) {
@@ -338,7 +347,10 @@ static void advance(struct load *l, uint64_t now_ns) {
         if (late) {
             count_unsettled(l);
         }
-        l->phase = late || is_settled(l) ? PHASE_VERIFY : PHASE_SETTLE;
+        if (late || is_settled(l)) {
+            count_gaps(l);
+            l->phase = PHASE_VERIFY;
+        }
     }
 }
 

@@ -230,6 +230,7 @@ void user_sweep(struct user *u, uint64_t now_ns) {
             user_reconnect(u, now_ns, true);
             return;
         }
+        u->disordered |= m->kind == MESSAGE_UPDATE;
         u->load->counts[m->tries ? COUNT_RESENDS : COUNT_DELAYED]++;
         transmit(u, m, now_ns);
     }
@@ -273,11 +274,14 @@ void user_join(struct user *u, uint64_t now_ns) {
 
 static void out_of_room(struct user *u) {
     u->load->live -= u->state == USER_LIVE;
+    /* who is out of the room sees nobody, and repeats nobody when it is back */
+    memset(u->state_clocks, 0, u->room->members * sizeof *u->state_clocks);
     LIST_FOR_EACH (node, &u->pending) {
         struct message *m = LIST_ITEM(node, struct message, node);
         if (m->kind == MESSAGE_PRESENCE) {
             drop(m); /* the next one says it all */
         } else {
+            u->disordered = true;
             m->seq = 0;
             m->tries = 0;
             m->again_ns = NOT_SENT;
@@ -398,7 +402,6 @@ static void on_refused(struct user *u, const struct heard *h, uint64_t now_ns) {
         uint64_t ms = h->retry_ms ? h->retry_ms : RETRY_MS;
         l->counts[COUNT_RATE_LIMITED]++;
         if (m) {
-            u->disordered |= m->kind == MESSAGE_UPDATE;
             m->tries = 0;
             m->again_ns = now_ns + ms * 1000000;
         } else if (h->seq == u->speaker.join_id) {

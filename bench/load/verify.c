@@ -1,5 +1,7 @@
 /* verify.c: the end. All who were there agree, and one who comes to each room afterwards is told
  * the same. What was acknowledged is in that. */
+#include <stdio.h>
+
 #include "load.h"
 
 #include "base/alloc.h"
@@ -97,12 +99,23 @@ static void tend(struct user *w, uint64_t first_ns, uint64_t now_ns) {
     }
 }
 
+static void complain(const struct room *r, const struct user *u) {
+    struct yata_stats here;
+    struct yata_stats there;
+    char text[128];
+    yata_stats(u->doc, &here);
+    yata_stats(truth(r), &there);
+    int n = snprintf(text, sizeof text, "%zu structs, %zu bytes waiting; in truth %zu, %zu",
+                     here.structs, here.pending_bytes, there.structs, there.pending_bytes);
+    load_fault(r->load, FAULT_DIVERGED, u, "its document differs:", slice_of(text, (size_t)n));
+}
+
 /* Those that hold documents agree with what was written. */
 static void compare_sampled(const struct room *r) {
     for (uint32_t i = 0; truth(r) && i < r->members; i++) {
         const struct user *u = &r->users[i];
         if (u->doc && !writer_same(truth(r), u->doc)) {
-            load_fault(r->load, FAULT_DIVERGED, u, "its document differs", (slice){0});
+            complain(r, u);
         } else if (u->doc) {
             r->load->compared++;
         }
