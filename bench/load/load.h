@@ -29,7 +29,6 @@
 /* What must not happen; any of it fails the run. NAME(symbol, name in the JSON, in words) */
 #define FAULTS(NAME)                                                                               \
     NAME(STREAM_GAP, "streamGaps", "messages missing from a numbered stream")                      \
-    NAME(CLOCK_GAP, "clockGaps", "users whose updates came too early to others")                   \
     NAME(MALFORMED, "malformed", "payloads that cannot be read")                                   \
     NAME(STRANGE, "strange", "messages that the dialect does not have")                            \
     NAME(REFUSED, "refused", "refusals for other reasons than a rate")                             \
@@ -60,6 +59,7 @@ enum fault { FAULTS(FAULT_ENUM) FAULT_COUNT };
     NAME(PRESENCE_FRAMES, "presenceFrames", "presence messages received")                          \
     NAME(DELIVERIES, "deliveries", "updates received, each counted at each receiver")              \
     NAME(PRESENCE_DELIVERIES, "presenceDeliveries", "presence states received, likewise")          \
+    NAME(EARLY, "early", "updates received before what they follow, which came later")             \
     NAME(UNTIMED, "untimed", "deliveries too old for their latency to be known")
 
 #define COUNT_ENUM(symbol, name, words) COUNT_##symbol,
@@ -169,9 +169,7 @@ struct user {
     struct speaker speaker;
     uint32_t member; /* of the room; a witness has none: its number is that of the members */
     bool slow, sends_all, witness;
-    bool deaf;       /* a slow one, at the moment */
-    bool disordered; /* it sent something again, and what came after that was there before */
-    uint64_t gaps;   /* times that others were told of its units too early */
+    bool deaf; /* a slow one, at the moment */
     enum user_state state;
     unsigned failures;  /* of a witness to come in */
     uint64_t joined_ns; /* last; 0: not yet */

@@ -87,9 +87,9 @@ static void hear_ranges(struct user *u, const struct told *t, uint64_t now_ns) {
             continue;
         }
         if (range->from > *known) {
-            /* what its writer sent in another order waits in a state, and comes again when it no
-             * longer waits; whether it did is known at the end */
-            u->room->users[range->member].gaps++;
+            /* of what was refused for a rate and waits, or before the difference that a slow
+             * reader is owed; it comes again with what was missing, or this user stays behind */
+            u->load->counts[COUNT_EARLY]++;
         } else if (range->to > *known) {
             count_sends(u, t, range, now_ns);
             *known = range->to;

@@ -316,15 +316,6 @@ static void count_unsettled(struct load *l) {
     }
 }
 
-/* Too early is right only for what was sent in another order. */
-static void count_gaps(struct load *l) {
-    for (size_t i = 0; i < l->users_n; i++) {
-        if (l->users[i].gaps && !l->users[i].disordered) {
-            load_fault(l, FAULT_CLOCK_GAP, &l->users[i], "others hear of it too early", (slice){0});
-        }
-    }
-}
-
 static void advance(struct load *l, uint64_t now_ns) {
     double longest = (double)l->users_n / l->o.ramp + 60;
     if (l->phase == PHASE_JOIN && l->live == l->users_n) {
@@ -348,7 +339,6 @@ static void advance(struct load *l, uint64_t now_ns) {
             count_unsettled(l);
         }
         if (late || is_settled(l)) {
-            count_gaps(l);
             l->phase = PHASE_VERIFY;
         }
     }

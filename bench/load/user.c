@@ -230,7 +230,6 @@ void user_sweep(struct user *u, uint64_t now_ns) {
             user_reconnect(u, now_ns, true);
             return;
         }
-        u->disordered |= m->kind == MESSAGE_UPDATE;
         u->load->counts[m->tries ? COUNT_RESENDS : COUNT_DELAYED]++;
         transmit(u, m, now_ns);
     }
@@ -281,7 +280,6 @@ static void out_of_room(struct user *u) {
         if (m->kind == MESSAGE_PRESENCE) {
             drop(m); /* the next one says it all */
         } else {
-            u->disordered = true;
             m->seq = 0;
             m->tries = 0;
             m->again_ns = NOT_SENT;
