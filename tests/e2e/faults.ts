@@ -176,6 +176,31 @@ test("a backup that the disk does not take is none, and the server goes on", asy
     await client.quiet();
 });
 
+test("a server that ends while a backup is under way leaves a whole one or none", async (t) => {
+    const disk = new Disk(t);
+    const server = await disk.start();
+    const client = await t.connect(server);
+    const ann = t.replica();
+    await client.join("room", ann);
+    ann.append("x");
+    await client.quiet();
+    const before = disk.operations;
+    disk.fail("slow", 300); /* of each sync, so that there is time to end it */
+    const backup = runTool(t, ["backup", disk.beside, "--data", disk.data]);
+    await poll(async () => disk.operations > before, "that it has begun");
+    server.signal("SIGTERM");
+    await until(() => server.exit !== undefined, "its end", 15_000);
+    disk.fail("none");
+    const { code, err } = await backup;
+    assert.equal(server.exit!.code, 0);
+    assert.deepEqual(readdirSync(dirname(disk.beside)).sort(), code === 0 ? ["beside", "data"] : ["data"], err);
+    if (code === 0) {
+        await good(t, "verify", "--data", disk.beside);
+    } else {
+        assert.match(err, /no backup was made/);
+    }
+});
+
 /* Fewer under sanitizers. By hand: COLLAB_CRASH_ROUNDS=100000 npx tsx e2e/run.ts --only faults */
 const LIVES = Number(process.env.COLLAB_CRASH_ROUNDS ?? (pace.slowness > 1 ? 20 : 60));
 
