@@ -2,6 +2,7 @@
  * fetched, for those who may.
  */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import * as Y from "yjs";
 import type { CollabClient, Json } from "../support/client.ts";
@@ -298,6 +299,26 @@ test("with --version-every 0 only what is asked for is saved; thinning leaves th
     }
     await ann.client.close();
     assert.deepEqual((await http.ok(path(roomId))).map((v: Json) => v.id), ids.reverse(), "those of the last hour are all kept");
+});
+
+test("a room's versions take no more of the disk than --version-bytes: of more the oldest go, and the newest always stays", async (t) => {
+    const door = await Door.own(t, ["--version-bytes", String(1 << 20), "--max-update-bytes", String(2 << 20)]);
+    const roomId = t.room();
+    const ann = await door.join(roomId, "write");
+    const http = new Reader(door, ann);
+    const ids: number[] = [];
+    const left = async (): Promise<number[]> => (await http.ok(path(roomId))).map((v: Json) => v.id);
+    for (let i = 0; i < 4; i++) {
+        ann.replica.append(randomBytes(225_000).toString("base64")); /* packs to little more than the bytes */
+        await ann.client.quiet();
+        ids.unshift((await http.save(roomId, `number ${i}`)).id);
+    }
+    assert.deepEqual(await left(), ids.slice(0, 1), "900,000 bytes, and 675,000 before");
+    ann.replica.append(randomBytes(450_000).toString("base64"));
+    await ann.client.quiet();
+    const { id } = await http.save(roomId);
+    assert.deepEqual(await left(), [id], "more than there may be, alone");
+    assert.equal(await http.text(roomId, id), ann.replica.text.toString());
 });
 
 /* ---- going back ---- */
