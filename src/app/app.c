@@ -300,6 +300,13 @@ static struct rooms_bus rooms_bus(const struct app *a, const struct conf *c) {
                               .compare_ms = c->bus_compare_ms};
 }
 
+/* Rooms fall on workers by the hash of their names, so not quite evenly: with exact shares one
+ * would be full, and refuse, before the process is. */
+static size_t rooms_of_a_worker(const struct conf *c) {
+    size_t share = (c->max_rooms + c->workers - 1) / c->workers;
+    return c->workers > 1 ? share + share / 8 : share;
+}
+
 static struct gateway_options gateway_options(struct app *a, const struct conf *c) {
     struct gateway_options o = {.host = c->host,
                                 .port = c->port,
@@ -318,7 +325,7 @@ static struct gateway_options gateway_options(struct app *a, const struct conf *
         split_address(c->metrics_addr, a->metrics_host, sizeof a->metrics_host, &o.metrics_port);
         o.metrics_host = a->metrics_host;
     }
-    o.rooms = (struct rooms_options){.max_rooms = (c->max_rooms + c->workers - 1) / c->workers,
+    o.rooms = (struct rooms_options){.max_rooms = rooms_of_a_worker(c),
                                      .room_cap = c->room_cap,
                                      .auto_create = c->room_auto_create,
                                      .stamp_presence = !c->dev && c->presence_identity == 0,
