@@ -1,7 +1,7 @@
 /* bench_store.c: what it costs that nothing acknowledged is lost.
  *
  *     bench_store --server COLLABD --dir DIRECTORY [--only latency|sustained|load|start]
- *                 [--seconds 10] [--rounds 3] [--rate 100|1000|5000]
+ *                 [--seconds 10] [--rounds 3] [--rate 100|1000|5000] [--url postgres://...]
  *
  * latency    keystrokes arrive at random moments, 100, 1,000 and 5,000 a second over 5,000 rooms;
  * from handing one to the store until it is durable. Rooms are folded as the server folds them,
@@ -9,6 +9,8 @@
  * takes, never more than a queue's worth waiting. load       a room of 10 MB, from asking for it to
  * a document in memory. start      COLLABD from its start until it says where it listens, with
  * 100,000 rooms on the disk and with none, by turns.
+ *
+ * With --url latency and sustained are of that database; how much its server writes is not known.
  *
  * Prints medians of the rounds, and of each aim whether it is met. All but the start is the store's
  * own interface in this process: no network, no worker. The files are made below DIRECTORY and
@@ -50,12 +52,14 @@ enum {
     SYNCS = 50,
     SAMPLES_MOST = 4000000,
     PATH = 500,
+    OF_DATABASES = 2, /* parts: the first two */
 };
 
 static struct options {
     const char *server;
     const char *dir;
     const char *only;
+    const char *url; /* of a database; NULL: files */
     unsigned seconds;
     unsigned rounds;
     unsigned rate; /* only this one; 0: all */
@@ -224,6 +228,7 @@ static void on_changed(void *ctx, bool serving) {
 static void open_store(const char *path, bool relaxed) {
     char why[300] = "";
     struct store_options o = {.data = path,
+                              .url = options.url,
                               .relaxed = relaxed,
                               .metrics_thread = CAPS_WORKERS,
                               .done = on_done,
@@ -261,9 +266,11 @@ static void type_into(struct typed_room *room) {
 }
 
 static void begin_rooms(void) {
+    static unsigned runs; /* a database still has the rooms of the one before */
+    runs++;
     for (unsigned i = 0; i < ROOMS; i++) {
         char name[40];
-        int n = snprintf(name, sizeof name, "documents/%u", i);
+        int n = snprintf(name, sizeof name, "documents/%u/%u", runs, i);
         typist.rooms[i] = (struct typed_room){.name = frame_copy(slice_of(name, (size_t)n)),
                                               .weight = (size_t)(chance() * CAPS_FOLD_BYTES)};
     }
@@ -315,7 +322,7 @@ static struct latency type_at(unsigned rate) {
     wait_for_all(sent);
     struct latency l = {.folds = (double)atomic_load(&typist.folds)};
     close_store(); /* what is still in the logs is written once more */
-    l.amplification = (written() - before) / (double)typist.bytes;
+    l.amplification = options.url ? NAN : (written() - before) / (double)typist.bytes;
     l.p50 = share(typist.ms, sent, 0.5);
     l.p95 = share(typist.ms, sent, 0.95);
     l.p99 = share(typist.ms, sent, 0.99);
@@ -328,8 +335,8 @@ static struct latency type_at(unsigned rate) {
 
 static void bench_latency(void) {
     static const unsigned rates[] = {100, 1000, 5000};
-    printf("\nacknowledgement, %d rooms, %u s each; one page written and synced: %.2f ms\n", ROOMS,
-           options.seconds, bare_sync_ms());
+    printf("\nacknowledgement%s, %d rooms, %u s each; one page written and synced: %.2f ms\n",
+           options.url ? " of PostgreSQL" : "", ROOMS, options.seconds, bare_sync_ms());
     printf("  updates/s    p50 ms    p95 ms    p99 ms   written/update bytes   folds\n");
     double at_most = NAN;
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
@@ -381,7 +388,7 @@ static double type_flat_out(double *ret_amplification) {
     wait_for_all(sent);
     double seconds = (double)(clock_mono_ns() - start) / 1e9;
     close_store();
-    *ret_amplification = (written() - before) / (double)typist.bytes;
+    *ret_amplification = options.url ? NAN : (written() - before) / (double)typist.bytes;
     end_rooms();
     remove_all(path);
     return (double)sent / seconds;
@@ -627,13 +634,11 @@ static void bench_start(void) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option flags[] = {{"server", required_argument, NULL, 'p'},
-                                          {"dir", required_argument, NULL, 'd'},
-                                          {"only", required_argument, NULL, 'o'},
-                                          {"seconds", required_argument, NULL, 's'},
-                                          {"rounds", required_argument, NULL, 'r'},
-                                          {"rate", required_argument, NULL, 'u'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option flags[] = {
+        {"server", required_argument, NULL, 'p'}, {"dir", required_argument, NULL, 'd'},
+        {"only", required_argument, NULL, 'o'},   {"seconds", required_argument, NULL, 's'},
+        {"rounds", required_argument, NULL, 'r'}, {"rate", required_argument, NULL, 'u'},
+        {"url", required_argument, NULL, 'l'},    {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
         switch (c) {
         case 'p':
@@ -654,6 +659,9 @@ int main(int argc, char **argv) {
         case 'r':
             options.rounds = (unsigned)strtoul(optarg, NULL, 10);
             break;
+        case 'l':
+            options.url = optarg;
+            break;
         default:
             return 2;
         }
@@ -670,7 +678,7 @@ int main(int argc, char **argv) {
                  {"load", bench_load},
                  {"start", bench_start}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (wanted(parts[i].name)) {
+        if (wanted(parts[i].name) && (!options.url || i < OF_DATABASES)) {
             parts[i].run();
             (void)fflush(stdout);
         }

@@ -23,7 +23,7 @@ static const char *const steps[] = {
     "CREATE TABLE collab_version(id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
     " room text COLLATE \"C\" NOT NULL, version bigint NOT NULL, at_ms bigint NOT NULL,"
     " automatic boolean NOT NULL, label bytea NOT NULL, plain_bytes bigint NOT NULL,"
-    " sum bigint NOT NULL, state bytea NOT NULL, UNIQUE(room, at_ms, sum));"
+    " sum bigint NOT NULL, state bytea NOT NULL, ticket bigint NOT NULL UNIQUE);"
     "CREATE INDEX collab_version_by_room ON collab_version(room, id);"
     "ALTER TABLE collab_version ALTER state SET STORAGE EXTERNAL;"
     "CREATE TABLE collab_lease(room text COLLATE \"C\" PRIMARY KEY, node uuid NOT NULL,"

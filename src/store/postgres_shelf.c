@@ -47,11 +47,11 @@ static const char *const statements[PG_SHELF_STATEMENTS] = {
     /* sent again after its connection was lost it finds what the first one has left */
     [PG_VERSION_WRITE] =
         "WITH put AS (INSERT INTO collab_version(room, version, at_ms, automatic, label,"
-        "  plain_bytes, sum, state) VALUES($1::text, $2::bigint, $3::bigint, $4::bigint <> 0,"
-        "  $5::bytea, $6::bigint, $7::bigint, $8::bytea)"
-        "  ON CONFLICT(room, at_ms, sum) DO NOTHING RETURNING id)"
-        " SELECT id FROM put UNION ALL SELECT id FROM collab_version WHERE room=$1::text"
-        " AND at_ms=$3::bigint AND sum=$7::bigint LIMIT 1",
+        "  plain_bytes, sum, state, ticket) VALUES($1::text, $2::bigint, $3::bigint,"
+        "  $4::bigint <> 0, $5::bytea, $6::bigint, $7::bigint, $8::bytea, $9::bigint)"
+        "  ON CONFLICT(ticket) DO NOTHING RETURNING id)"
+        " SELECT id FROM put UNION ALL SELECT id FROM collab_version WHERE ticket=$9::bigint"
+        " LIMIT 1",
     [PG_VERSION_DROP] = "DELETE FROM collab_version WHERE room=$1::text AND id=ANY($2::bigint[])",
     [PG_SHELF_TIDY] =
         "DELETE FROM collab_lease WHERE expires < clock_timestamp() - interval '1 hour'",

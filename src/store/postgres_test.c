@@ -95,12 +95,15 @@ static bool live_through(struct fixture *f, long cut_at) {
             store_job_free(ask(f, STORE_FOLD, "r")); /* may fail: then the rows stay */
         }
     }
+    uint64_t version = save(f, "r", "named");
     struct store_job *job = ask(f, STORE_LOAD, "r");
     assert_int_equal(job->err, ERR_OK);
     assert_int_equal(letters(job), 6);
     assert_true(job->version >= 6);
     store_job_free(job);
     close_store(f);
+    assert_int_equal(server_sql(f->schema, "SELECT count(*) FROM collab_version"), 1);
+    assert_int_equal(server_sql(f->schema, "SELECT id FROM collab_version"), version);
     bool came = between_has_cut();
     between_cut_at(0);
     /* whatever was sent twice is there once */
@@ -212,6 +215,10 @@ static void one_node_folds_a_room_at_a_time(void **state) {
     type(b, "r", 3, 6);
     assert_int_equal(try_fold(b, "r", false), ERR_BUSY);
     assert_int_equal(rows_of(b, "r"), 3);
+    assert_int_equal(save(b, "r", ""),
+                     0); /* nor does the other make versions that nobody asked for */
+    assert_true(save(b, "r", "named") > 0);
+    assert_true(save(a, "r", "") > 0);
     assert_int_equal(try_fold(a, "r", true), ERR_OK); /* and lets go of it */
     assert_int_equal(rows_of(b, "r"), 0);
     type(b, "r", 6, 7);

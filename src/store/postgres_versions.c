@@ -97,6 +97,7 @@ enum err postgres_version_write(void *shelf, slice room, const struct store_vers
     pg_put_number(&p, v->plain_bytes);
     pg_put_number(&p, sum_of(v, room, state));
     pg_put_bytes(&p, state);
+    pg_put_number(&p, v->ticket);
     PGresult *r = NULL;
     enum err e = pg_write(&s->pg, PG_VERSION_WRITE, &p, &r, why);
     if (e == ERR_OK && PQntuples(r) == 0) { /* its first sending was under way until just now */

@@ -124,7 +124,7 @@ enum err sqlite_version_drop(void *shelf, slice room, const uint64_t *ids, size_
     }
     e = e ? e : sqlite_run(&f->file, "COMMIT", why);
     if (e != ERR_OK) {
-        struct fault ignored; /* the first one counts */
+        struct fault ignored = {0}; /* the first one counts */
         (void)sqlite_run(&f->file, "ROLLBACK", &ignored);
     }
     return e;

@@ -117,6 +117,7 @@ struct store_version {
     size_t plain_bytes;  /* of the state as a Yjs update, V2 */
     size_t packed_bytes; /* as it is stored */
     bool automatic;      /* nobody asked for it */
+    uint64_t ticket;     /* saving: random; it is known by that when it is written a second time */
     struct frame *label; /* UTF-8; NULL: none */
     struct frame *state; /* NULL in lists */
 };

@@ -3,6 +3,7 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/rand.h"
 #include "limit/caps.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
@@ -145,6 +146,7 @@ static void read_for_work(struct store *st, struct store_job *job, struct fault 
 
 static void write_saved(struct store *st, struct store_job *job, struct fault *why) {
     struct store_version *v = job->versions;
+    v->ticket = v->ticket ? v->ticket : rand_u64();
     job->err = st->form->version_write(st->shelf, frame_slice(job->room), v, &v->id, why);
     v->packed_bytes = v->state->n;
     if (job->err == ERR_OK) {

@@ -4,6 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { certificate, folder } from "../support/door.ts";
 import { Lane, Typist, witness } from "../support/lane.ts";
 import { Postgres } from "../support/postgres.ts";
 import { Redis } from "../support/redis.ts";
@@ -29,6 +32,15 @@ async function kill(server: Server): Promise<void> {
 }
 
 const ready = async (server: Server): Promise<boolean> => (await fetch(server.http("/readyz"))).status === 200;
+
+/** For PostgreSQL, which does not choose one itself. */
+async function freePort(): Promise<number> {
+    const server = createServer();
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((done) => server.close(done));
+    return port;
+}
 
 interface Crowd {
     people: Typist[];
@@ -192,6 +204,27 @@ test("three nodes on Redis and PostgreSQL: one is killed while people type, they
     people.forEach((one) => one.leave());
     assert.ok(acknowledged.size > 12, "something was acknowledged");
     await witness(await t.start(["--workers", "2"], on(postgres.url)), acknowledged);
+});
+
+test("the connection to PostgreSQL is under TLS, and a certificate of somebody else ends the start", async (t) => {
+    if (spawnSync("openssl", ["version"]).error) {
+        t.skip("no openssl to make a certificate with");
+    }
+    const [right, other] = [certificate(folder(t), "right"), certificate(folder(t), "other")];
+    const port = await freePort();
+    const postgres = Postgres.made(t, "listen_addresses=127.0.0.1", `port=${port}`, "ssl=on", "ssl_cert_file=tls.crt", "ssl_key_file=tls.key");
+    postgres.write("tls.crt", right.pem);
+    postgres.write("tls.key", readFileSync(right.key, "utf8"));
+    postgres.write("pg_hba.conf", "local all all reject\nhostssl all all 127.0.0.1/32 trust\n");
+    await postgres.run();
+    const url = (root: string): string => `postgres://admin:${MARK}@127.0.0.1:${port}/postgres?sslmode=verify-full&sslrootcert=${root}`;
+    const server = await t.start(["--workers", "1"], on(url(right.cert)));
+    const { people, acknowledged } = await crowd(t, server, ["ann"]);
+    people[0]!.type(t.rng);
+    await poll(async () => acknowledged.size === 1, "its acknowledgement");
+    await assert.rejects(Server.start(t.settings.program, [], on(url(other.cert))), /certificate verify failed/);
+    const plain = `postgres://admin:${MARK}@127.0.0.1:${port}/postgres?sslmode=disable`;
+    await assert.rejects(Server.start(t.settings.program, [], on(plain)), /no encryption/);
 });
 
 test("a database that cannot be used ends the start with a sentence, and no password is told", async (t) => {

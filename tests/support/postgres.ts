@@ -80,9 +80,15 @@ export class Postgres {
 
     /** `settings`: as in postgresql.conf, name=value. */
     static async start(t: Context, ...settings: string[]): Promise<Postgres> {
+        const postgres = Postgres.made(t, ...settings);
+        await postgres.run();
+        return postgres;
+    }
+
+    /** The same, but for starting it. */
+    static made(t: Context, ...settings: string[]): Postgres {
         const postgres = new Postgres(t, settings);
         postgres.make();
-        await postgres.run();
         return postgres;
     }
 
