@@ -95,6 +95,19 @@ test("--metrics-addr serves metrics and health on an address of their own, and n
     for (const path of ["/healthz", "/readyz", "/collab/health"]) {
         assert.equal(await status(path), 200, path);
     }
+    /* Scrapers come by the number of a pod, which no list of hosts has. */
+    const asked = async (at: number, host: string): Promise<string> => {
+        const said = await RawSocket.open({ port: at });
+        t.defer(() => said.destroy());
+        said.write(`GET /metrics HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+        return (await said.head()).split(" ")[1]!;
+    };
+    for (const host of ["10.1.2.3:9305", "10.1.2.3", "[2001:db8::1]:9305"]) {
+        assert.deepEqual([await asked(port, host), await asked(server.port, host)], ["200", "403"], host);
+    }
+    for (const host of ["evil.example", "10.1.2.3.evil.example:80", "[evil]", "10.1.2", "[", "[]:1", "[2001:db8::1"]) {
+        assert.equal(await asked(port, host), "403", host);
+    }
     for (const path of ["/", "/collab/ws", "/collab/room/x", "/collab/ws-token", "/collab/revoke"]) {
         assert.equal(await status(path), 404, path);
     }

@@ -103,7 +103,7 @@ export class RawSocket {
     }
 
     /** `from`: the loopback address to come from. */
-    static async open(server: Server, from?: string): Promise<RawSocket> {
+    static async open(server: Pick<Server, "port">, from?: string): Promise<RawSocket> {
         const tcp = connect({ port: server.port, host: "127.0.0.1", localAddress: from });
         const raw = new RawSocket(tcp);
         await until(() => !tcp.connecting || raw.reset, "the TCP connection");
