@@ -52,6 +52,9 @@ void slowest_tell(const struct slowest *l, uint64_t now_ms) {
                 most = i;
             }
         }
+        if (most == CAPS_SLOWEST) { /* all have been told */
+            return;
+        }
         const struct slow *s = &l->entry[most];
         told[most] = true;
         if (!is_old(s, now_ms)) {
