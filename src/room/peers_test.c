@@ -1,0 +1,275 @@
+/* Two nodes without a Redis between them: what one says the other hears when the test hands it
+ * over, or never does.
+ */
+#include "room/peers.h"
+#include "room/rooms_test.h"
+
+enum { NODES = 2 };
+
+struct net {
+    struct fixture *at[NODES];
+    struct list_node said[NODES]; /* mail for the bus */
+    bool open[NODES];             /* room "r" is heard of */
+    bool lossy;                   /* what is published is lost */
+    bool silent;                  /* Redis does not even say how many heard it */
+};
+
+static uint64_t node_id(unsigned n) {
+    return ENVELOPE_NODE_BIT | (n + 1);
+}
+
+struct line {
+    struct net *net;
+    unsigned node;
+};
+
+static struct line lines[NODES];
+
+static void say_to_bus(void *ctx, struct bus_mail *m) {
+    struct line *l = ctx;
+    list_push(&l->net->said[l->node], &m->node);
+}
+
+static size_t only_shard(void *ctx, slice room) {
+    (void)ctx;
+    (void)room;
+    return 0;
+}
+
+static int net_up(void **state) {
+    struct net *net = NEW(struct net);
+    for (unsigned i = 0; i < NODES; i++) {
+        void *f = NULL;
+        assert_int_equal(set_up(&f), 0);
+        net->at[i] = f;
+        list_init(&net->said[i]);
+        lines[i] = (struct line){net, i};
+        net->at[i]->rooms.o.bus = (struct rooms_bus){.ctx = &lines[i],
+                                                     .node = node_id(i),
+                                                     .post = say_to_bus,
+                                                     .shard = only_shard,
+                                                     .compare_ms = 30000};
+    }
+    *state = net;
+    return 0;
+}
+
+static int net_down(void **state) {
+    struct net *net = *state;
+    for (unsigned i = 0; i < NODES; i++) {
+        void *f = net->at[i];
+        for (struct list_node *n; (n = list_shift(&net->said[i])) != NULL;) {
+            bus_mail_free(LIST_ITEM(n, struct bus_mail, node));
+        }
+        assert_int_equal(tear_down(&f), 0);
+    }
+    mem_free(net);
+    return 0;
+}
+
+/* ---- the bus ---- */
+
+static void hand(struct net *net, unsigned node, struct bus_mail *mail) {
+    struct msg *m = msg_new(MSG_BUS);
+    m->bus = mail;
+    rooms_handle(&net->at[node]->rooms, m, net->at[node]->now_ms);
+    serve(net->at[node]);
+}
+
+static void publish(struct net *net, unsigned from, struct bus_mail *m) {
+    const char *why = NULL;
+    size_t heard = 0;
+    for (unsigned i = 0; i < NODES && !net->lossy; i++) {
+        bool hears =
+            m->to == BUS_TO_ROOM ? net->open[i] : m->to == BUS_TO_ALL || m->to == node_id(i);
+        if (i != from && hears) {
+            struct bus_mail *copy = bus_mail_new(BUS_HEARD, m->room);
+            copy->bytes = frame_ref(m->bytes);
+            assert_int_equal(envelope_read(frame_slice(m->bytes), &copy->envelope, &why), ERR_OK);
+            hand(net, i, copy);
+            heard++;
+        }
+    }
+    if (m->counted && !net->silent) {
+        struct bus_mail *sent = bus_mail_new(BUS_SENT, m->room);
+        sent->receivers = heard;
+        hand(net, from, sent);
+    }
+}
+
+static void carry(struct net *net, unsigned from, struct bus_mail *m) {
+    if (m->op == BUS_SUBSCRIBE) {
+        net->open[from] = true;
+        hand(net, from, bus_mail_new(BUS_SUBSCRIBED, m->room));
+    } else if (m->op == BUS_UNSUBSCRIBE) {
+        net->open[from] = false;
+    } else {
+        publish(net, from, m);
+    }
+    bus_mail_free(m);
+}
+
+/* Ticks, and hands over, until nobody has anything to say. */
+static void settle(struct net *net) {
+    for (bool any = true; any;) {
+        any = false;
+        for (unsigned i = 0; i < NODES; i++) {
+            net->at[i]->now_ms += 100;
+            turn(net->at[i]);
+            struct list_node *n = list_shift(&net->said[i]);
+            if (n) {
+                any = true;
+                carry(net, i, LIST_ITEM(n, struct bus_mail, node));
+            }
+        }
+    }
+}
+
+/* ---- looking ---- */
+
+static struct room *room_at(struct net *net, unsigned node) {
+    return map_find(&net->at[node]->rooms.by_name, slice_str("r"));
+}
+
+static void assert_same(struct net *net) {
+    struct yata_bytes state[NODES] = {0};
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_int_equal(yata_encode_snapshot(room_at(net, i)->doc, &state[i]), YATA_OK);
+    }
+    assert_int_equal(state[0].n, state[1].n);
+    assert_memory_equal(state[0].p, state[1].p, state[0].n);
+    yata_bytes_fini(&state[0]);
+    yata_bytes_fini(&state[1]);
+}
+
+static void drop_posted(struct fixture *f) {
+    for (struct msg *m; (m = next(f)) != NULL;) {
+        msg_free(m);
+    }
+}
+
+/* Asks to join; the answer comes when it does. */
+static void ask_join(struct net *net, unsigned node, conn_id who) {
+    struct msg *m = say(MSG_JOIN, "r", who, (slice){0});
+    m->join.role = ROLE_WRITE;
+    m->join.who = identity_anonymous();
+    assert_null(tell(net->at[node], m));
+}
+
+static void both_join(struct net *net) {
+    for (unsigned i = 0; i < NODES; i++) {
+        ask_join(net, i, ANN);
+        settle(net);
+        struct msg *m = next(net->at[i]);
+        assert_non_null(m);
+        assert_int_equal(m->kind, MSG_JOINED);
+        assert_int_equal(m->answer.participants, i + 1);
+        msg_free(m);
+    }
+}
+
+/* ---- what is promised ---- */
+
+static void a_change_is_told_to_the_other_node_and_to_its_members(void **state) {
+    struct net *net = *state;
+    both_join(net);
+    type_ok(net->at[0], ANN, 7, 0, 'a');
+    settle(net);
+    assert_same(net);
+    struct msg *m = next(net->at[1]);
+    assert_non_null(m);
+    assert_int_equal(m->kind, MSG_FANOUT);
+    assert_int_equal(m->fanout.version, room_at(net, 0)->version);
+    msg_free(m);
+    m = next(net->at[0]);
+    assert_int_equal(m->fanout.except, ANN); /* nobody but its writer is there */
+    msg_free(m);
+    assert_null(next(net->at[0])); /* and nothing comes back */
+}
+
+static void who_misses_a_message_asks_for_a_difference(void **state) {
+    struct net *net = *state;
+    both_join(net);
+    net->lossy = true;
+    type_ok(net->at[0], ANN, 7, 0, 'a');
+    settle(net);
+    net->lossy = false;
+    drop_posted(net->at[0]);
+    type_ok(net->at[0], ANN, 7, 1, 'b');
+    settle(net);
+    assert_same(net);
+    drop_posted(net->at[1]);
+}
+
+static void a_room_that_opens_has_all_before_anybody_is_served(void **state) {
+    struct net *net = *state;
+    ask_join(net, 0, ANN);
+    settle(net);
+    msg_free(next(net->at[0]));
+    type_ok(net->at[0], ANN, 7, 0, 'a');
+    settle(net);
+    ask_join(net, 1, BOB);
+    assert_null(next(net->at[1]));
+    settle(net);
+    struct msg *m = next(net->at[1]);
+    assert_int_equal(m->kind, MSG_JOINED);
+    assert_non_null(m->payload);
+    assert_true(m->answer.version >= room_at(net, 0)->version);
+    msg_free(m);
+    assert_same(net);
+}
+
+static void a_room_is_served_also_when_nobody_answers(void **state) {
+    struct net *net = *state;
+    net->silent = true;
+    ask_join(net, 0, ANN);
+    settle(net);
+    assert_null(next(net->at[0]));
+    net->at[0]->now_ms += 1000;
+    turn(net->at[0]);
+    struct msg *m = next(net->at[0]);
+    assert_non_null(m);
+    assert_int_equal(m->kind, MSG_JOINED);
+    msg_free(m);
+}
+
+static void nothing_is_published_while_nobody_else_has_the_room(void **state) {
+    struct net *net = *state;
+    ask_join(net, 0, ANN);
+    settle(net);
+    msg_free(next(net->at[0]));
+    type_ok(net->at[0], ANN, 7, 0, 'a');
+    turn(net->at[0]);
+    assert_true(list_empty(&net->said[0]));
+}
+
+static void after_an_absence_both_agree(void **state) {
+    struct net *net = *state;
+    both_join(net);
+    net->lossy = true;
+    type_ok(net->at[0], ANN, 7, 0, 'a');
+    type_ok(net->at[1], ANN, 8, 0, 'b');
+    settle(net);
+    net->lossy = false;
+    for (unsigned i = 0; i < NODES; i++) {
+        hand(net, i, bus_mail_new(BUS_LOST, NULL));
+        hand(net, i, bus_mail_new(BUS_BACK, NULL));
+    }
+    settle(net);
+    assert_same(net);
+    drop_posted(net->at[0]);
+    drop_posted(net->at[1]);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, net_up, net_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_change_is_told_to_the_other_node_and_to_its_members),
+        TEST(who_misses_a_message_asks_for_a_difference),
+        TEST(a_room_that_opens_has_all_before_anybody_is_served),
+        TEST(a_room_is_served_also_when_nobody_answers),
+        TEST(nothing_is_published_while_nobody_else_has_the_room),
+        TEST(after_an_absence_both_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
