@@ -631,7 +631,8 @@ class History {
       const again = await second.encodeState()
       const againSnapshot = await second.snapshot()
       second.free()
-      if (yjsKeeps(state, broken) === false) {
+      const keeps = yjsKeeps(state, broken)
+      if (keeps === false || (keeps === true && namesOneTwice(broken))) {
         return // neighbours that no client names: the order of arrival matters in yjs as well
       }
       if (Buffer.compare(again, await after) !== 0) {
@@ -737,6 +738,12 @@ class History {
       })
     }
   }
+}
+
+/** Whether a struct names one id on its left and on its right: where it goes depends on what was merged. */
+export function namesOneTwice (update: Uint8Array): boolean {
+  return Y.decodeUpdate(update).structs.some(s =>
+    s instanceof Y.Item && s.origin !== null && Y.compareIDs(s.origin, s.rightOrigin))
 }
 
 /** Whether what yjs makes of the update survives loading; null when yjs throws. */
