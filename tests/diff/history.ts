@@ -742,8 +742,12 @@ class History {
 
 /** Whether a struct names one id on its left and on its right: where it goes depends on what was merged. */
 export function namesOneTwice (update: Uint8Array): boolean {
-  return Y.decodeUpdate(update).structs.some(s =>
-    s instanceof Y.Item && s.origin !== null && Y.compareIDs(s.origin, s.rightOrigin))
+  try {
+    return Y.decodeUpdate(update).structs.some(s =>
+      s instanceof Y.Item && s.origin !== null && Y.compareIDs(s.origin, s.rightOrigin))
+  } catch {
+    return false // what yjs applies, it cannot always decode
+  }
 }
 
 /** Whether what yjs makes of the update survives loading; null when yjs throws. */
