@@ -335,7 +335,8 @@ uint64_t rooms_turn(struct rooms *rs, uint64_t now_ms) {
 
 /* Documents that nobody is in make room for others, those longest alone first. */
 static void keep_to_memory(struct rooms *rs, size_t used, uint64_t now_ms) {
-    size_t most = rs->o.memory_bytes / rs->o.workers;
+    size_t workers = rs->o.workers;
+    size_t most = rs->o.memory_bytes / workers + (rs->o.memory_bytes % workers != 0);
     for (uint64_t idle_ms = rs->o.room_ttl_ms; most && used > most && idle_ms; idle_ms /= 2) {
         size_t freed = let_idle_go(rs, now_ms, idle_ms / 2);
         used -= freed < used ? freed : used;
