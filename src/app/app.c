@@ -422,11 +422,6 @@ static void announce(const struct app *a, const struct conf *c) {
                  log_text("detail", "who brings no token is an anonymous writer, and there are no "
                                     "rates"));
     }
-    size_t at = 0;
-    for (const char *name; (name = conf_inert(c, &at)) != NULL;) {
-        log_warn("OPTION-INERT", log_str("option", slice_str(name)),
-                 log_str("detail", slice_str("given, but without effect in this version")));
-    }
 }
 
 static bool open_log(const struct conf *c, char *why, size_t why_bytes) {

@@ -33,17 +33,6 @@ void conf_free(struct conf *c) {
     mem_free(box);
 }
 
-const char *conf_inert(const struct conf *c, size_t *at) {
-    const struct conf_box *box = (const struct conf_box *)(const void *)c;
-    while (*at < OPT_COUNT) {
-        enum option_id id = (enum option_id)(*at)++;
-        if (option_get(id)->inert && box->from[id] != SOURCE_DEFAULT) {
-            return option_get(id)->env;
-        }
-    }
-    return NULL;
-}
-
 /* How many cores this process may use: fewer than the machine has when it is pinned. */
 static unsigned cores(void) {
     cpu_set_t set;

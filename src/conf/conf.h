@@ -44,8 +44,4 @@ NODISCARD bool conf_load_unserved(int argc, char **argv, char **envp, struct con
 /* NULL is a no-op. */
 void conf_free(struct conf *);
 
-/* The options that were given but have no effect in this version, one after the other: their
- * environment variables' names, for the start-up log. Start with *at = 0; NULL at the end. */
-const char *conf_inert(const struct conf *, size_t *at);
-
 #endif

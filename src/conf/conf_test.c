@@ -251,15 +251,6 @@ static void print_config_masks_secrets_and_reads_back(void **state) {
     run_end(&r);
 }
 
-static void nothing_is_without_effect(void **state) {
-    (void)state;
-    struct run r = run_with(ARGS(A("--dev")), ENV(A("REDIS_URL=redis://h")));
-    assert_int_equal(r.outcome, CONF_RUN);
-    size_t at = 0;
-    assert_null(conf_inert(r.conf, &at));
-    run_end(&r);
-}
-
 static void everything_generated_names_every_option(void **state) {
     (void)state;
     char *const asked[] = {A("--help"), A("--print-man"), A("--print-docs"),
@@ -306,7 +297,6 @@ int main(void) {
         cmocka_unit_test(misspelt_variables_are_noted),
         cmocka_unit_test(errors_in_a_file_have_line_numbers),
         cmocka_unit_test(print_config_masks_secrets_and_reads_back),
-        cmocka_unit_test(nothing_is_without_effect),
         cmocka_unit_test(everything_generated_names_every_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,13 +16,11 @@
 #define DEFAULT_TEXT(d)   .text = (d)
 #define SHOWN_PUBLIC      false
 #define SHOWN_SECRET      true
-#define EFFECT_LIVE       false
-#define EFFECT_INERT      true
 #define WHEN_FIXED        false
 #define WHEN_RELOAD       true
 
 static const struct option rows[OPT_COUNT] = {
-#define OPTION(field, fl, en, ty, dflt, lo, hi, wo, when, shown, effect, gr, he)                   \
+#define OPTION(field, fl, en, ty, dflt, lo, hi, wo, when, shown, gr, he)                           \
     {.flag = (fl),                                                                                 \
      .env = (en),                                                                                  \
      .type = TYPE_##ty,                                                                            \
@@ -32,7 +30,6 @@ static const struct option rows[OPT_COUNT] = {
      .most = (hi),                                                                                 \
      .words = (wo),                                                                                \
      .secret = SHOWN_##shown,                                                                      \
-     .inert = EFFECT_##effect,                                                                     \
      .group = (gr),                                                                                \
      .reloadable = WHEN_##when,                                                                    \
      .help = (he)},

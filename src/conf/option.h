@@ -31,7 +31,6 @@ struct option {
     const char *words; /* CHOICE: a|b|c; others: a word for the value */
     bool reloadable;   /* a change takes effect without a new start */
     bool secret;
-    bool inert;
     const char *group;
     const char *help;
 };

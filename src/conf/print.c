@@ -4,7 +4,6 @@
 
 #include "conf/read.h"
 
-#define INERT_NOTE "Accepted, but has no effect in this version."
 #define HELP_WIDTH 79 /* columns of a classic terminal, less one */
 
 static void put_line(struct buf *b, const char *s) {
@@ -47,9 +46,6 @@ static void put_help_option(struct buf *b, const struct option *o) {
     }
     buf_put_u8(b, '\n');
     put_wrapped(b, o->help, 6);
-    if (o->inert) {
-        put_wrapped(b, INERT_NOTE, 6);
-    }
     buf_printf(b, "      %s, default ", o->env);
     put_default(b, o);
     buf_put_u8(b, '\n');
@@ -267,7 +263,7 @@ void print_man(struct buf *b) {
         }
         put_roff_tag(b, o->flag, o->type == TYPE_BOOL ? NULL : o->words);
         put_roff(b, o->help);
-        buf_printf(b, "%s\n.br\nEnvironment %s, default ", o->inert ? " " INERT_NOTE : "", o->env);
+        buf_printf(b, "\n.br\nEnvironment %s, default ", o->env);
         size_t at = b->n;
         put_default(b, o);
         buf_put_str(b, b->n - at ? ".\n" : "\n");
@@ -304,9 +300,6 @@ static void put_docs_row(struct buf *b, const struct option *o) {
     buf_put_str(b, " | ");
     option_put_rule(b, o);
     buf_put_str(b, " | ");
-    if (o->inert) {
-        buf_put_str(b, "**" INERT_NOTE "** ");
-    }
     buf_printf(b, "%s |\n", o->help);
 }
 
