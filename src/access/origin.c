@@ -86,7 +86,7 @@ static const char *read_name(slice s) {
 /* The part within brackets. */
 static const char *read_v6(slice s, uint8_t ret[ADDRESS_BYTES]) {
     char text[INET6_ADDRSTRLEN] = "";
-    if (s.n < sizeof text) {
+    if (s.n < sizeof text && !memchr(s.p, 0, s.n)) { /* inet_pton would stop at a NUL */
         memcpy(text, s.p, s.n);
     }
     return inet_pton(AF_INET6, text, ret) == 1 ? NULL : "this is no IPv6 address";

@@ -727,7 +727,7 @@ static void shrinking_gives_space_back_and_checking_finds_what_is_wrong(void **s
     }
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
-    assert_true(st.st_size < 32 * 1024); /* it had some 400 KiB */
+    assert_true(st.st_size < 32L * 1024); /* it had some 400 KiB */
     expect_room(f, "r", 5000, 5000);
     close_store(f);
     spoil(f, "journal.db",

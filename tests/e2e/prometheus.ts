@@ -10,7 +10,7 @@ import { DASHBOARD, Prometheus, prometheusProgram } from "../support/prometheus.
 import { converged } from "../support/replica.ts";
 import { test } from "../support/suite.ts";
 import { DIALECTS, company, sum } from "../support/tally.ts";
-import { pause } from "../support/wait.ts";
+import { pause, until } from "../support/wait.ts";
 
 /** What promtool has to say about a page, but for names that users were promised. */
 function lint(page: string): string[] {
@@ -91,6 +91,9 @@ test(
         server.signal("SIGTERM");
         await prometheus.becomes(firing, 1);
         await prometheus.becomes("max(max_over_time(collab_draining[1m]))", 1);
+        client.line.resume();
+        await until(() => server.exit !== undefined, "the exit", 15_000);
+        assert.deepEqual(server.exit, { code: 0, signal: null });
     },
     { ms: 60_000 },
 );
