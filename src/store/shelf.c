@@ -57,6 +57,10 @@ static enum err read_snapshot(struct store *st, struct store_job *job, struct fr
 static void load(struct store *st, struct store_job *job) {
     struct fault why = {.text = "the snapshot cannot be unpacked"};
     job->err = read_snapshot(st, job, &job->snapshot, NULL, &why);
+    if (job->err == ERR_OK && !job->exists) {
+        /* it may have been told of updates that did not become durable */
+        job->version = form_version(0, 0, st->epoch);
+    }
     if (job->err != ERR_OK) {
         store_complain(job, &why);
     }
