@@ -112,6 +112,17 @@ static inline uint64_t form_version(uint64_t stored, uint64_t epoch, uint64_t no
     return now_epoch > epoch ? stored + (now_epoch - epoch) * STORE_VERSION_GAP : stored;
 }
 
+/* The sums that are stored with a snapshot and a version, over what is packed
+ * (docs/storage-format.md).
+ */
+uint64_t form_snapshot_sum(const struct snapshot *, slice room, slice state, slice authors);
+uint64_t form_version_sum(const struct store_version *, slice room, slice state);
+/* Checks what was read against its sum, and completes it with copies of the state and the authors:
+ * ERR_DAMAGED, ERR_NOMEM. form_take_version takes the label. */
+enum err form_take_snapshot(struct snapshot, slice room, slice state, slice authors, uint64_t sum,
+                            struct snapshot *ret, struct fault *);
+enum err form_take_version(struct store_version, slice room, slice state, uint64_t sum,
+                           struct store_version *ret, struct fault *);
 /* Adds a row that was read to the job's, with a copy of its update; takes its author. ERR_NOMEM. */
 enum err form_take_row(struct store_job *, struct store_row, slice update, struct fault *);
 

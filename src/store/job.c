@@ -3,7 +3,6 @@
 #include "base/must.h"
 #include "store/internal.h"
 
-#include <stdio.h>
 #include <time.h>
 
 struct store_job *store_job_new(enum store_op op, struct frame *room) {
@@ -34,12 +33,6 @@ void store_version_fini(struct store_version *v) {
     frame_unref(v->label);
     frame_unref(v->state);
     *v = (struct store_version){0};
-}
-
-void snapshot_fini(struct snapshot *snap) {
-    frame_unref(snap->state);
-    frame_unref(snap->authors);
-    *snap = (struct snapshot){0};
 }
 
 static void free_work(struct store_work *work) {
@@ -81,25 +74,6 @@ void store_chore_fini(struct store_chore *chore) {
     mem_free(chore->rooms);
     chore->rooms = NULL;
     chore->count = 0;
-}
-
-enum err form_take_row(struct store_job *job, struct store_row row, slice update,
-                       struct fault *why) {
-    row.update = frame_try_new(update.n);
-    if (!row.update) {
-        (void)snprintf(why->text, sizeof why->text, "no memory");
-        frame_unref(row.author);
-        return ERR_NOMEM;
-    }
-    memcpy(row.update->bytes, update.p ? update.p : row.update->bytes, update.n);
-    if (!(job->rows_count & (job->rows_count - 1))) { /* grows at powers of two */
-        size_t cap = job->rows_count ? job->rows_count * 2 : 1;
-        job->rows = mem_resize(job->rows, cap * sizeof *job->rows);
-    }
-    job->version = row.version > job->version ? row.version : job->version;
-    job->rows_bytes += update.n;
-    job->rows[job->rows_count++] = row;
-    return ERR_OK;
 }
 
 void queue_init(struct queue *q) {

@@ -57,12 +57,6 @@ static const char *const statements[PG_SHELF_STATEMENTS] = {
         "DELETE FROM collab_lease WHERE expires < clock_timestamp() - interval '1 hour'",
 };
 
-static uint64_t sum_of(const struct snapshot *snap, slice room, slice state, slice authors) {
-    const uint64_t numbers[] = {snap->version, snap->epoch, snap->at_ms, snap->plain_bytes,
-                                pack_key(authors)};
-    return pack_sum(numbers, 5, room, state);
-}
-
 enum err postgres_shelf_open(const struct form_where *where, void **ret, struct fault *why) {
     struct pg_shelf *s = NEW(struct pg_shelf);
     const struct pg_params none = {0};
@@ -90,25 +84,12 @@ void postgres_shelf_close(void *shelf, bool clean) {
 
 static enum err take_snapshot(const PGresult *r, slice room, struct snapshot *ret,
                               struct fault *why) {
-    struct snapshot snap = {.version = pg_number(r, 0, 0),
+    struct snapshot head = {.version = pg_number(r, 0, 0),
                             .epoch = pg_number(r, 0, 1),
                             .at_ms = pg_number(r, 0, 2),
                             .plain_bytes = pg_number(r, 0, 3)};
-    slice state = pg_bytes(r, 0, 4);
-    slice authors = pg_bytes(r, 0, 6);
-    if (pg_number(r, 0, 5) != sum_of(&snap, room, state, authors)) {
-        (void)snprintf(why->text, sizeof why->text, "the snapshot has a wrong sum");
-        return ERR_DAMAGED;
-    }
-    snap.state = frame_try_new(state.n);
-    if (!snap.state) {
-        (void)snprintf(why->text, sizeof why->text, "no memory");
-        return ERR_NOMEM;
-    }
-    memcpy(snap.state->bytes, state.p, state.n);
-    snap.authors = authors.n ? frame_copy(authors) : NULL;
-    *ret = snap;
-    return ERR_OK;
+    return form_take_snapshot(head, room, pg_bytes(r, 0, 4), pg_bytes(r, 0, 6), pg_number(r, 0, 5),
+                              ret, why);
 }
 
 enum err postgres_shelf_read(void *shelf, slice room, struct snapshot *ret, bool *ret_found,
@@ -181,7 +162,7 @@ enum err postgres_shelf_write(void *shelf, slice room, const struct snapshot *sn
     pg_put_number(&p, snap->at_ms);
     pg_put_number(&p, snap->plain_bytes);
     pg_put_bytes(&p, state);
-    pg_put_number(&p, sum_of(snap, room, state, frame_slice(snap->authors)));
+    pg_put_number(&p, form_snapshot_sum(snap, room, state, frame_slice(snap->authors)));
     pg_put_number(&p, pack_key(room));
     pg_put_array(&p, &ids);
     pg_put_array(&p, &sums);

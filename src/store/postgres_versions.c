@@ -2,14 +2,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "store/pack.h"
 #include "store/postgres_forms.h"
-
-static uint64_t sum_of(const struct store_version *v, slice room, slice state) {
-    const uint64_t numbers[] = {v->version, v->at_ms, v->plain_bytes, v->automatic,
-                                pack_key(frame_slice(v->label))};
-    return pack_sum(numbers, 5, room, state);
-}
 
 /* What both lists and single ones begin with. */
 static struct store_version take_head(const PGresult *r, int at) {
@@ -44,29 +37,6 @@ enum err postgres_version_list(void *shelf, slice room, uint64_t before, size_t 
     return e;
 }
 
-static enum err take_version(const PGresult *r, slice room, struct store_version *ret,
-                             struct fault *why) {
-    struct store_version v = take_head(r, 0);
-    slice state = pg_bytes(r, 0, 7);
-    enum err e = ERR_OK;
-    if (pg_number(r, 0, 6) != sum_of(&v, room, state)) {
-        (void)snprintf(why->text, sizeof why->text, "version %llu has a wrong sum",
-                       (unsigned long long)v.id);
-        e = ERR_DAMAGED;
-    } else if (!(v.state = frame_try_new(state.n))) {
-        (void)snprintf(why->text, sizeof why->text, "no memory");
-        e = ERR_NOMEM;
-    }
-    if (e != ERR_OK) {
-        store_version_fini(&v);
-        return e;
-    }
-    memcpy(v.state->bytes, state.p, state.n);
-    v.packed_bytes = state.n;
-    *ret = v;
-    return ERR_OK;
-}
-
 enum err postgres_version_read(void *shelf, slice room, uint64_t id, struct store_version *ret,
                                bool *ret_found, struct fault *why) {
     struct pg_shelf *s = shelf;
@@ -77,7 +47,8 @@ enum err postgres_version_read(void *shelf, slice room, uint64_t id, struct stor
     enum err e = pg_read(&s->pg, PG_VERSION_READ, &p, &r, why);
     bool found = e == ERR_OK && PQntuples(r) > 0;
     if (found) {
-        e = take_version(r, room, ret, why);
+        e = form_take_version(take_head(r, 0), room, pg_bytes(r, 0, 7), pg_number(r, 0, 6), ret,
+                              why);
     }
     PQclear(r);
     *ret_found = found && e == ERR_OK;
@@ -95,7 +66,7 @@ enum err postgres_version_write(void *shelf, slice room, const struct store_vers
     pg_put_number(&p, v->automatic);
     pg_put_bytes(&p, frame_slice(v->label));
     pg_put_number(&p, v->plain_bytes);
-    pg_put_number(&p, sum_of(v, room, state));
+    pg_put_number(&p, form_version_sum(v, room, state));
     pg_put_bytes(&p, state);
     pg_put_number(&p, v->ticket);
     PGresult *r = NULL;

@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "limit/caps.h"
-#include "store/pack.h"
 #include "store/sqlite.h"
 #include "store/sqlite_forms.h"
 
@@ -48,12 +47,6 @@ const struct sqlite_schema sqlite_shelf_schema = {
     .statement_count = SHELF_STATEMENTS,
 };
 
-static uint64_t sum_of(const struct snapshot *snap, slice room, slice state, slice authors) {
-    const uint64_t numbers[] = {snap->version, snap->epoch, snap->at_ms, snap->plain_bytes,
-                                pack_key(authors)};
-    return pack_sum(numbers, authors.n ? 5 : 4, room, state);
-}
-
 enum err sqlite_shelf_open(const struct form_where *where, void **ret, struct fault *why) {
     struct shelf_file *s = NEW(struct shelf_file);
     enum err e = sqlite_file_open(&s->file, &sqlite_shelf_schema, where, why);
@@ -75,25 +68,12 @@ void sqlite_shelf_close(void *shelf, bool clean) {
 
 static enum err take_snapshot(sqlite3_stmt *s, slice room, struct snapshot *ret,
                               struct fault *why) {
-    struct snapshot snap = {.version = sqlite_number(s, 0),
+    struct snapshot head = {.version = sqlite_number(s, 0),
                             .epoch = sqlite_number(s, 1),
                             .at_ms = sqlite_number(s, 2),
                             .plain_bytes = sqlite_number(s, 3)};
-    slice state = sqlite_bytes(s, 4);
-    slice authors = sqlite_bytes(s, 6);
-    if (sqlite_number(s, 5) != sum_of(&snap, room, state, authors)) {
-        (void)snprintf(why->text, sizeof why->text, "the snapshot has a wrong sum");
-        return ERR_DAMAGED;
-    }
-    snap.state = frame_try_new(state.n);
-    if (!snap.state) {
-        (void)snprintf(why->text, sizeof why->text, "no memory");
-        return ERR_NOMEM;
-    }
-    memcpy(snap.state->bytes, state.p, state.n);
-    snap.authors = authors.n ? frame_copy(authors) : NULL;
-    *ret = snap;
-    return ERR_OK;
+    return form_take_snapshot(head, room, sqlite_bytes(s, 4), sqlite_bytes(s, 6),
+                              sqlite_number(s, 5), ret, why);
 }
 
 enum err sqlite_shelf_read(void *shelf, slice room, struct snapshot *ret, bool *ret_found,
@@ -122,7 +102,7 @@ enum err sqlite_shelf_write(void *shelf, slice room, const struct snapshot *snap
     sqlite_bind_number(s, 4, snap->at_ms);
     sqlite_bind_number(s, 5, snap->plain_bytes);
     sqlite_bind_bytes(s, 6, state);
-    sqlite_bind_number(s, 7, sum_of(snap, room, state, frame_slice(snap->authors)));
+    sqlite_bind_number(s, 7, form_snapshot_sum(snap, room, state, frame_slice(snap->authors)));
     if (snap->authors) {
         sqlite_bind_bytes(s, 8, frame_slice(snap->authors));
     }

@@ -2,14 +2,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "store/pack.h"
 #include "store/sqlite_forms.h"
-
-static uint64_t sum_of(const struct store_version *v, slice room, slice state) {
-    const uint64_t numbers[] = {v->version, v->at_ms, v->plain_bytes, v->automatic,
-                                pack_key(frame_slice(v->label))};
-    return pack_sum(numbers, 5, room, state);
-}
 
 /* What both lists and single ones begin with. */
 static struct store_version take_head(sqlite3_stmt *s) {
@@ -51,29 +44,6 @@ enum err sqlite_version_list(void *shelf, slice room, uint64_t before, size_t mo
     return ERR_OK;
 }
 
-static enum err take_version(sqlite3_stmt *s, slice room, struct store_version *ret,
-                             struct fault *why) {
-    struct store_version v = take_head(s);
-    slice state = sqlite_bytes(s, 7);
-    enum err e = ERR_OK;
-    if (sqlite_number(s, 6) != sum_of(&v, room, state)) {
-        (void)snprintf(why->text, sizeof why->text, "version %llu has a wrong sum",
-                       (unsigned long long)v.id);
-        e = ERR_DAMAGED;
-    } else if (!(v.state = frame_try_new(state.n))) {
-        (void)snprintf(why->text, sizeof why->text, "no memory");
-        e = ERR_NOMEM;
-    }
-    if (e != ERR_OK) {
-        store_version_fini(&v);
-        return e;
-    }
-    memcpy(v.state->bytes, state.p, state.n);
-    v.packed_bytes = state.n;
-    *ret = v;
-    return ERR_OK;
-}
-
 enum err sqlite_version_read(void *shelf, slice room, uint64_t id, struct store_version *ret,
                              bool *ret_found, struct fault *why) {
     struct shelf_file *f = shelf;
@@ -83,7 +53,8 @@ enum err sqlite_version_read(void *shelf, slice room, uint64_t id, struct store_
     bool row = false;
     enum err e = sqlite_next(&f->file, s, &row, why);
     if (e == ERR_OK && row) {
-        e = take_version(s, room, ret, why);
+        e = form_take_version(take_head(s), room, sqlite_bytes(s, 7), sqlite_number(s, 6), ret,
+                              why);
     }
     (void)sqlite3_reset(s);
     *ret_found = row && e == ERR_OK;
@@ -103,7 +74,7 @@ enum err sqlite_version_write(void *shelf, slice room, const struct store_versio
         sqlite_bind_text(s, 5, frame_slice(v->label));
     }
     sqlite_bind_number(s, 6, v->plain_bytes);
-    sqlite_bind_number(s, 7, sum_of(v, room, state));
+    sqlite_bind_number(s, 7, form_version_sum(v, room, state));
     sqlite_bind_bytes(s, 8, state);
     enum err e = sqlite_do(&f->file, s, why);
     if (e == ERR_OK) {

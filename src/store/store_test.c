@@ -154,6 +154,11 @@ static void a_version_never_goes_back_when_the_end_was_not_clean(void **state) {
     open_store(f);
     expect_room(f, "r", 5, 5 + STORE_VERSION_GAP);
     expect_room(f, "folded", 5, 5 + STORE_VERSION_GAP);
+    /* of which others may have seen versions, though nothing came to last */
+    struct store_job *job = ask(f, STORE_LOAD, "unheard of");
+    assert_false(job->exists);
+    assert_int_equal(job->version, STORE_VERSION_GAP);
+    store_job_free(job);
     close_store(f);
     open_store(f); /* cleanly this time */
     expect_room(f, "r", 5, 5 + STORE_VERSION_GAP);
