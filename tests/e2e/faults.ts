@@ -202,12 +202,13 @@ test("a server that ends while a backup is under way leaves a whole one or none"
 });
 
 /* Fewer under sanitizers. By hand: COLLAB_CRASH_ROUNDS=100000 npx tsx e2e/run.ts --only faults */
-const LIVES = Number(process.env.COLLAB_CRASH_ROUNDS ?? (pace.slowness > 1 ? 20 : 60));
+const LANES = 4;
+const LIVES = Number(process.env.COLLAB_CRASH_ROUNDS ?? (pace.slowness > 1 ? 40 : 200));
 
 test(
     `in ${LIVES} lives, each with another write or sync that fails and killed at the end, nothing acknowledged is lost`,
     async (t) => {
-        const disks = [new Disk(t), new Disk(t)];
+        const disks = Array.from({ length: LANES }, () => new Disk(t));
         const lanes = disks.map((disk) => new Lane(t, t.rng.fork(), { disk }));
         for (let i = 0; i < LIVES / lanes.length; i++) {
             await Promise.all(lanes.map((lane) => lane.round()));

@@ -160,7 +160,7 @@ export class Lane {
         this.fault(n);
         return this.start().catch((e: Error) => {
             assert.equal(this.options.disk!.failed, failed + 1, "it starts, unless its disk has failed");
-            assert.match(e.message, /cannot be (opened|used)/, "and says why");
+            assert.match(e.message, /cannot be (opened|used)/, `and says why, not: ${e.message}`);
             return this.start();
         });
     }

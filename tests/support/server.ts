@@ -54,7 +54,8 @@ export class Server {
         env.COLLAB_DATA = "memory"; /* nothing lasts, unless a test says where */
         Object.assign(env, more);
         this.child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
-        this.child.on("exit", (code, signal) => {
+        /* "exit" may come before its last words have been read */
+        this.child.on("close", (code, signal) => {
             this.exit = { code, signal };
             happened();
         });
