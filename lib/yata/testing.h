@@ -74,6 +74,21 @@ static inline void assert_difference(struct yata_doc *doc, const char *vector, c
     assert_hex(&difference, hex);
 }
 
+/* The root type of this name. */
+static inline struct yata_type root(struct yata_doc *doc, const char *name) {
+    struct yata_type type = {0};
+    assert_int_equal(yata_root(doc, name, strlen(name), &type), YATA_OK);
+    return type;
+}
+
+static inline struct yata_slice slice(const char *text) {
+    return (struct yata_slice){(const uint8_t *)text, strlen(text)};
+}
+
+static inline struct yata_value json(const char *text) {
+    return (struct yata_value){.kind = YATA_VALUE_JSON, .bytes = slice(text)};
+}
+
 /* An allocator that fails once, for the tests that let each allocation fail in turn. Nothing fails
  * while `left` is 0; otherwise the allocation that takes it from 1 to 0 does, and all after it when
  * `for_good`. `blocks`: how many are out. */

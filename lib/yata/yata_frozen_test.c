@@ -72,12 +72,6 @@ static void assert_text(const struct yata_doc *doc, struct yata_type text, const
     yata_bytes_fini(&bytes);
 }
 
-static struct yata_type root(struct yata_doc *doc, const char *name) {
-    struct yata_type type = {0};
-    assert_int_equal(yata_root(doc, name, strlen(name), &type), YATA_OK);
-    return type;
-}
-
 /* What a peer asks that connects, has all, or has nothing, needs no structs. */
 static void greets_peers_without_thawing(void **state) {
     (void)state;

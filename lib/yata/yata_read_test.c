@@ -15,12 +15,6 @@ static const char *const all =
     "7601086175746f4c6f6164780701017803015087012105016828000121017a017701312800012101630177013c07"
     "00012106060001250169097b226b223a2276227d8401260261628601280169046e756c6c0101011701";
 
-static struct yata_type root(struct yata_doc *doc, const char *name) {
-    struct yata_type type = {0};
-    assert_int_equal(yata_root(doc, name, strlen(name), &type), YATA_OK);
-    return type;
-}
-
 static void assert_text(struct yata_bytes *got, const char *expected) {
     assert_int_equal(got->n, strlen(expected));
     assert_memory_equal(got->p, expected, got->n);

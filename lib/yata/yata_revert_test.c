@@ -13,20 +13,6 @@ static struct yata_doc *new_doc(uint64_t client, bool no_gc) {
     return doc;
 }
 
-static struct yata_type root(struct yata_doc *doc, const char *name) {
-    struct yata_type type = {0};
-    assert_int_equal(yata_root(doc, name, strlen(name), &type), YATA_OK);
-    return type;
-}
-
-static struct yata_slice slice(const char *text) {
-    return (struct yata_slice){(const uint8_t *)text, strlen(text)};
-}
-
-static struct yata_value json(const char *text) {
-    return (struct yata_value){.kind = YATA_VALUE_JSON, .bytes = slice(text)};
-}
-
 static void type_in(struct yata_doc *doc, struct yata_type text, size_t index, const char *s) {
     assert_int_equal(yata_text_insert(doc, text, index, s, strlen(s), NULL), YATA_OK);
 }

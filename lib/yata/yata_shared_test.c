@@ -1,12 +1,6 @@
 /* The names of shared types: who may be read, by which name, and for how long. */
 #include "testing.h"
 
-static struct yata_type root(struct yata_doc *doc, const char *name) {
-    struct yata_type type = {0};
-    assert_int_equal(yata_root(doc, name, strlen(name), &type), YATA_OK);
-    return type;
-}
-
 /* Asking for a root type gives the same name each time, and nothing of it shows in the bytes. */
 static void a_root_type_leaves_no_trace(void **state) {
     (void)state;

@@ -153,7 +153,7 @@ static void bad_updates_are_refused(void **state) {
     }
 }
 
-static struct yata_slice slice(const struct test_bytes *b) {
+static struct yata_slice slice_of(const struct test_bytes *b) {
     return (struct yata_slice){b->p, b->n};
 }
 
@@ -164,7 +164,7 @@ static void updates_merge_without_a_document(void **state) {
                       c = from_hex("010101028401010163"
                                    "00"),
                       junk = from_hex("090909");
-    struct yata_slice two[2] = {slice(&a), slice(&c)};
+    struct yata_slice two[2] = {slice_of(&a), slice_of(&c)};
     struct yata_bytes merged = {0}, cut = {0};
     struct yata_struct *structs = NULL;
     size_t n = 0;
@@ -184,7 +184,7 @@ static void updates_merge_without_a_document(void **state) {
     assert_hex(&merged, "0103010004010174016"
                         "10a018401010163"
                         "00");
-    two[0] = slice(&junk);
+    two[0] = slice_of(&junk);
     assert_int_equal(yata_merge_updates(YATA_V1, two, 1, &merged, NULL), YATA_OK);
     assert_hex(&merged, "090909");
     assert_int_equal(yata_merge_updates(YATA_V1, two, 2, &merged, NULL), YATA_MALFORMED);

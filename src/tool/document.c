@@ -25,7 +25,7 @@ enum err document_apply(struct yata_doc *doc, enum yata_format format, slice upd
     return s == YATA_OK ? ERR_OK : s == YATA_MALFORMED ? ERR_DAMAGED : ERR_NOMEM;
 }
 
-struct yata_doc *document_of(const struct stored_room *room, char *why, size_t why_bytes) {
+static struct yata_doc *put_together(const struct stored_room *room, char *why, size_t why_bytes) {
     struct yata_doc *doc = document_new();
     slice rows = room->rows;
     slice row;
@@ -41,4 +41,18 @@ struct yata_doc *document_of(const struct stored_room *room, char *why, size_t w
         return NULL;
     }
     return doc;
+}
+
+struct yata_doc *document_read(struct link *l, slice room, struct stored_room *ret, char *why,
+                               size_t why_bytes) {
+    (void)snprintf(why, why_bytes, "memory is out");
+    if (link_read(l, room, ret) != ERR_OK) {
+        (void)snprintf(why, why_bytes, "%s", link_why(l));
+        return NULL;
+    }
+    if (!ret->exists) {
+        (void)snprintf(why, why_bytes, "there is no such room");
+        return NULL;
+    }
+    return put_together(ret, why, why_bytes);
 }

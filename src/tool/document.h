@@ -16,7 +16,9 @@ struct yata_doc *document_new(void);
 /* Applies an update; an empty slice is none. ERR_DAMAGED with a sentence in `why`. */
 enum err document_apply(struct yata_doc *, enum yata_format, slice update, char *why,
                         size_t why_bytes);
-/* All that is stored of a room; yata_doc_free what comes back. NULL with a sentence in `why`. */
-struct yata_doc *document_of(const struct stored_room *, char *why, size_t why_bytes);
+/* All that is stored of a room, with what was read of it in `ret`, if anything was; yata_doc_free
+ * what comes back. NULL with a sentence in `why`. */
+struct yata_doc *document_read(struct link *, slice room, struct stored_room *ret, char *why,
+                               size_t why_bytes);
 
 #endif

@@ -132,15 +132,8 @@ static bool export_as(struct yata_doc *doc, const char *dir, slice room, enum ya
 
 static bool export_room(struct link *l, const struct args *args, slice room) {
     struct stored_room stored;
-    char why[300] = "memory is out";
-    struct yata_doc *doc = NULL;
-    if (link_read(l, room, &stored) != ERR_OK) {
-        (void)snprintf(why, sizeof why, "%s", link_why(l));
-    } else if (!stored.exists) {
-        (void)snprintf(why, sizeof why, "there is no such room");
-    } else {
-        doc = document_of(&stored, why, sizeof why);
-    }
+    char why[300];
+    struct yata_doc *doc = document_read(l, room, &stored, why, sizeof why);
     if (!doc) {
         progress_end();
         complain("%.*s: %s", SLICE_FMT(room), why);

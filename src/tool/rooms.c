@@ -42,14 +42,7 @@ int run_list(struct link *l, const struct args *args) {
 /* Reads the room and its versions, which checks the sums, and puts it together. */
 static bool is_sound(struct link *l, slice room, char *why, size_t why_bytes) {
     struct stored_room stored;
-    if (link_read(l, room, &stored) != ERR_OK) {
-        (void)snprintf(why, why_bytes, "%s", link_why(l));
-        return false;
-    }
-    struct yata_doc *doc = stored.exists ? document_of(&stored, why, why_bytes) : NULL;
-    if (!stored.exists) {
-        (void)snprintf(why, why_bytes, "there is no such room");
-    }
+    struct yata_doc *doc = document_read(l, room, &stored, why, why_bytes);
     yata_doc_free(doc);
     uint64_t versions = 0;
     if (doc && link_versions(l, room, &versions) != ERR_OK) {
@@ -152,16 +145,9 @@ static bool print_roots(const struct yata_doc *doc) {
 
 int run_dump(struct link *l, const struct args *args) {
     struct stored_room stored;
-    char why[300] = "memory is out";
+    char why[300];
     slice room = slice_str(args->names[0]);
-    struct yata_doc *doc = NULL;
-    if (link_read(l, room, &stored) != ERR_OK) {
-        (void)snprintf(why, sizeof why, "%s", link_why(l));
-    } else if (!stored.exists) {
-        (void)snprintf(why, sizeof why, "there is no such room");
-    } else {
-        doc = document_of(&stored, why, sizeof why);
-    }
+    struct yata_doc *doc = document_read(l, room, &stored, why, sizeof why);
     bool good = doc != NULL;
     if (good) {
         struct yata_stats stats;
