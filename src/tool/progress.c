@@ -24,19 +24,18 @@ void progress(const char *fmt, ...) {
     }
     shown_ms = now;
     on_line = terminal;
+    char text[256];
     va_list args;
     va_start(args, fmt);
-    (void)fputs(terminal ? "\r\033[K" : "", stderr);
-    (void)vfprintf(stderr, fmt, args);
-    (void)fputs(terminal ? "" : "\n", stderr);
-    (void)fflush(stderr);
+    (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    /* one write, which no other line can get into */
+    (void)dprintf(STDERR_FILENO, terminal ? "\r\033[K%s" : "%s\n", text);
 }
 
 void progress_end(void) {
     if (on_line) {
-        (void)fputs("\r\033[K", stderr);
-        (void)fflush(stderr);
+        (void)dprintf(STDERR_FILENO, "\r\033[K");
     }
     on_line = false;
     shown_ms = 0;
