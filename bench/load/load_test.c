@@ -13,6 +13,7 @@
 #include "dialect.h"
 #include "hist.h"
 #include "json.h"
+#include "load.h"
 #include "random.h"
 #include "timers.h"
 #include "writer.h"
@@ -185,6 +186,40 @@ static void edits_are_updates_that_make_the_same_document(void **state) {
     yata_doc_free(there);
 }
 
+/* A user's second update is missing: nobody has what comes behind it, whatever the third says. */
+static void what_lies_behind_a_hole_is_a_range_of_its_own(void **state) {
+    (void)state;
+    struct user users[1] = {0};
+    struct room r = {.members = 1, .users = users, .first_client = 7};
+    struct yata_type text;
+    struct yata_bytes made[3] = {0};
+    struct yata_bytes merged = {0};
+    struct yata_doc *doc = yata_doc_new(NULL);
+    assert_int_equal(yata_set_client(doc, 7), YATA_OK);
+    assert_int_equal(yata_root(doc, "t", 1, &text), YATA_OK);
+    for (size_t i = 0; i < 3; i++) {
+        yata_begin(doc);
+        assert_int_equal(yata_text_insert(doc, text, 0, "ab", 2, NULL), YATA_OK);
+        assert_int_equal(yata_commit(doc, &made[i]), YATA_OK);
+    }
+    struct yata_slice list[] = {{made[0].p, made[0].n}, {made[2].p, made[2].n}};
+    assert_int_equal(yata_merge_updates(YATA_V1, list, 2, &merged, NULL), YATA_OK);
+    struct told t = {0};
+    told_read(&t, &r, false, slice_of(merged.p, merged.n), false);
+    assert_false(t.malformed);
+    assert_int_equal(t.ranges_n, 2);
+    assert_int_equal(t.ranges[0].from, 0);
+    assert_int_equal(t.ranges[0].to, 2);
+    assert_int_equal(t.ranges[1].from, 4);
+    assert_int_equal(t.ranges[1].to, 6);
+    told_fini(&t);
+    yata_bytes_fini(&merged);
+    for (size_t i = 0; i < 3; i++) {
+        yata_bytes_fini(&made[i]);
+    }
+    yata_doc_free(doc);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(percentiles_are_at_most_a_slot_above_the_truth),
@@ -195,6 +230,7 @@ int main(void) {
         cmocka_unit_test(mcp_json_hears),
         cmocka_unit_test(mcp_binary_hears),
         cmocka_unit_test(edits_are_updates_that_make_the_same_document),
+        cmocka_unit_test(what_lies_behind_a_hole_is_a_range_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

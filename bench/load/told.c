@@ -48,24 +48,32 @@ static void find_sends(struct told *t, const struct room *r, struct told_range *
     range->count = (uint32_t)(t->sends_n - range->first);
 }
 
+/* Runs of clocks without a hole: what the server keeps until something else comes is told to who
+ * joins, too, and leaves holes before it. */
 static void read_update(struct told *t, const struct room *r) {
-    struct yata_update_range *ranges = NULL;
+    struct yata_struct *structs = NULL;
     size_t n = 0;
-    t->malformed = yata_update_meta(t->bytes->bytes, t->bytes->n, &ranges, &n, NULL) != YATA_OK;
+    t->malformed =
+        yata_update_structs(YATA_V1, t->bytes->bytes, t->bytes->n, &structs, &n, NULL) != YATA_OK;
     t->ranges = mem_new((n + 1) * sizeof *t->ranges);
     for (size_t i = 0; !t->malformed && i < n; i++) {
-        uint64_t member = ranges[i].client - r->first_client;
+        const struct yata_struct *s = &structs[i];
+        uint64_t member = s->client - r->first_client;
+        struct told_range *last = t->ranges_n ? &t->ranges[t->ranges_n - 1] : NULL;
         if (member >= r->members) {
             t->malformed = true; /* nobody else writes here */
-            break;
+        } else if (last && last->member == member && last->to == s->clock && s->kind != YATA_SKIP) {
+            last->to += (uint32_t)s->length;
+        } else if (s->kind != YATA_SKIP) {
+            t->ranges[t->ranges_n++] = (struct told_range){.member = (uint32_t)member,
+                                                           .from = (uint32_t)s->clock,
+                                                           .to = (uint32_t)(s->clock + s->length)};
         }
-        struct told_range *range = &t->ranges[t->ranges_n++];
-        *range = (struct told_range){.member = (uint32_t)member,
-                                     .from = (uint32_t)ranges[i].from,
-                                     .to = (uint32_t)ranges[i].to};
-        find_sends(t, r, range);
     }
-    free(ranges);
+    free(structs);
+    for (size_t i = 0; !t->malformed && i < t->ranges_n; i++) {
+        find_sends(t, r, &t->ranges[i]);
+    }
 }
 
 static void read_presence(struct told *t, const struct room *r) {

@@ -96,10 +96,18 @@ static struct buf *scratch(void) {
     return &b;
 }
 
-/* What this user has, as a state vector. */
+/* What this user has, as a state vector: who holds the document says it as editors do. */
 static slice state_vector(const struct user *u, struct buf *b) {
     const struct room *r = u->room;
+    struct yata_bytes vector = {0};
     uint64_t n = 0;
+    if (u->doc) {
+        must(yata_encode_state_vector(u->doc, &vector) == YATA_OK);
+        buf_clear(b);
+        buf_put_slice(b, slice_of(vector.p, vector.n));
+        yata_bytes_fini(&vector);
+        return buf_slice(b);
+    }
     for (uint32_t i = 0; i < r->members; i++) {
         n += (i == u->member ? u->clock : u->clocks[i]) > 0;
     }
