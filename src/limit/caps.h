@@ -207,6 +207,13 @@
 /* A database server that does not answer for so long is given up, and its connection; the same is
  * told to it as its own limit for a statement. */
 #define CAPS_STORE_ANSWER_MS 30000
+/* A connection on which the other machine has not even confirmed what was sent, for so long, or
+ * does not answer when an idle one is tried, is lost: packets vanish, and waiting longer than TCP's
+ * own pauses between its tries only puts off a fresh connection. Both ends are told so. In seconds:
+ * until an idle one is tried, and between tries. */
+#define CAPS_STORE_NETWORK_MS  10000
+#define CAPS_STORE_TRY_IDLE_S  10
+#define CAPS_STORE_TRY_EVERY_S 5
 /* One try to connect, in seconds, for each address. */
 #define CAPS_STORE_CONNECT_S 5
 /* So long a transaction waits for rows that another has locked, and an abandoned one is kept by the

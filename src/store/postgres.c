@@ -365,8 +365,12 @@ static enum err read_password(const char *path, char *to, size_t bytes, struct f
 static enum err connect(struct pg *pg, const struct form_where *where, struct fault *why) {
     char password[512] = "";
     char user_timeout[16];
+    char try_idle[16];
+    char try_every[16];
     char connect_timeout[16];
-    (void)snprintf(user_timeout, sizeof user_timeout, "%u", (unsigned)CAPS_STORE_ANSWER_MS);
+    (void)snprintf(user_timeout, sizeof user_timeout, "%u", (unsigned)CAPS_STORE_NETWORK_MS);
+    (void)snprintf(try_idle, sizeof try_idle, "%u", (unsigned)CAPS_STORE_TRY_IDLE_S);
+    (void)snprintf(try_every, sizeof try_every, "%u", (unsigned)CAPS_STORE_TRY_EVERY_S);
     (void)snprintf(connect_timeout, sizeof connect_timeout, "%u", (unsigned)CAPS_STORE_CONNECT_S);
     enum err e = where->password_file
                      ? read_password(where->password_file, password, sizeof password, why)
@@ -374,6 +378,7 @@ static enum err connect(struct pg *pg, const struct form_where *where, struct fa
     /* what stands before the URL is a default that it may change, what stands after it holds */
     const char *const keys[] = {"connect_timeout",
                                 "keepalives_idle",
+                                "keepalives_interval",
                                 "tcp_user_timeout",
                                 "gssencmode",
                                 "target_session_attrs",
@@ -382,9 +387,9 @@ static enum err connect(struct pg *pg, const struct form_where *where, struct fa
                                 "client_encoding",
                                 where->password_file ? "password" : NULL,
                                 NULL};
-    const char *const values[] = {connect_timeout, "30",      user_timeout, "disable",
-                                  "read-write",    "collabd", where->url,   "UTF8",
-                                  password,        NULL};
+    const char *const values[] = {connect_timeout, try_idle,     try_every, user_timeout,
+                                  "disable",       "read-write", "collabd", where->url,
+                                  "UTF8",          password,     NULL};
     if (e == ERR_OK) {
         pg->c = PQconnectdbParams(keys, values, 1);
         e = PQstatus(pg->c) == CONNECTION_OK ? ERR_OK : lost(pg, why);
@@ -394,18 +399,23 @@ static enum err connect(struct pg *pg, const struct form_where *where, struct fa
 }
 
 /* What this session needs whatever the server's defaults are. An abandoned one must not hold rows
- * for long: its successor waits for them. */
+ * for long: its successor waits for them. Nor a place among the server's connections: when the
+ * network has swallowed the end of it, the server would not look for hours. */
 static enum err set_up_session(struct pg *pg, bool relaxed, struct fault *why) {
-    char sql[600];
+    char sql[800];
     (void)snprintf(sql, sizeof sql,
                    "SET default_transaction_isolation='read committed'; SET statement_timeout=%u;"
                    " SET lock_timeout=%u; SET idle_in_transaction_session_timeout=%u; SET jit=off;"
+                   " SET tcp_keepalives_idle=%u; SET tcp_keepalives_interval=%u;"
+                   " SET tcp_user_timeout=%u;"
                    " SELECT set_config('synchronous_commit', CASE WHEN %s THEN 'off'"
                    " WHEN current_setting('synchronous_commit')='off' THEN 'on'"
                    " ELSE current_setting('synchronous_commit') END, false),"
                    " current_setting('server_encoding'), current_setting('fsync')",
                    (unsigned)CAPS_STORE_ANSWER_MS, (unsigned)CAPS_STORE_LOCK_MS,
-                   (unsigned)CAPS_STORE_LOCK_MS, relaxed ? "true" : "false");
+                   (unsigned)CAPS_STORE_LOCK_MS, (unsigned)CAPS_STORE_TRY_IDLE_S,
+                   (unsigned)CAPS_STORE_TRY_EVERY_S, (unsigned)CAPS_STORE_NETWORK_MS,
+                   relaxed ? "true" : "false");
     PGresult *r = NULL;
     enum err e = pg_run(pg, sql, &r, why);
     if (e == ERR_OK && strcmp(PQgetvalue(r, 0, 1), "UTF8") != 0) {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { CollabClient, RpcError, b64 } from "./client.ts";
+import { CollabClient, type ConnectOptions, RpcError, b64 } from "./client.ts";
 import type { Disk } from "./disk.ts";
 import type { Random } from "./random.ts";
 import { Replica } from "./replica.ts";
@@ -23,20 +23,22 @@ export class Typist {
     readonly replica: Replica;
     readonly acknowledged: Set<string>;
     private readonly name: string;
+    private readonly options: ConnectOptions;
     private count = 0;
     private client: CollabClient | undefined;
     /** Something was refused, and what came after it builds on that. */
     refused = false;
 
-    constructor(t: Context, name: string, acknowledged: Set<string>) {
+    constructor(t: Context, name: string, acknowledged: Set<string>, options: ConnectOptions = {}) {
         this.replica = t.replica();
         this.name = name;
+        this.options = options;
         this.acknowledged = acknowledged;
     }
 
     /** Joins, bringing what the server may have lost; then all of it is acknowledged. */
     async enter(server: Server): Promise<number> {
-        const client = await CollabClient.connect(server);
+        const client = await CollabClient.connect(server, this.options);
         this.client = client;
         const mine = [...said(this.replica).keys()];
         const room = await client.join(ROOM, this.replica);
@@ -93,13 +95,13 @@ export interface LaneOptions {
     store?: string;
 }
 
-/** Again, as long as the server says that its store cannot be written. */
-async function patiently<T>(what: () => Promise<T>): Promise<T> {
+/** Again, as long as the server says that its store cannot be written, or that it was too much. */
+export async function patiently<T>(what: () => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries++) {
         try {
             return await what();
         } catch (e) {
-            if (!(e instanceof RpcError && e.code === 503) || tries > 200) {
+            if (!(e instanceof RpcError && (e.code === 503 || e.code === 429)) || tries > 200) {
                 throw e;
             }
             await pause(20);
@@ -108,9 +110,9 @@ async function patiently<T>(what: () => Promise<T>): Promise<T> {
 }
 
 /** Who has never been here sees all that was acknowledged; the room's version. */
-export async function witness(server: Server, acknowledged: Iterable<string>): Promise<number> {
+export async function witness(server: Server, acknowledged: Iterable<string>, options?: ConnectOptions): Promise<number> {
     const replica = new Replica();
-    const client = await CollabClient.connect(server);
+    const client = await CollabClient.connect(server, options);
     const room = await patiently(() => client.join(ROOM, replica));
     const missing = (): string[] => [...acknowledged].filter((key) => !said(replica).has(key));
     await until(() => missing().length === 0, "all that was acknowledged").catch(() =>

@@ -30,6 +30,10 @@ export interface StartOptions {
     /** Who may come in is decided by tokens. */
     guarded?: boolean;
     env?: Record<string, string>;
+    /** Words that run the program that stands behind them, elsewhere. */
+    via?: string[];
+    /** The address that it listens on, instead of loopback. */
+    host?: string;
 }
 
 export class Server {
@@ -42,9 +46,11 @@ export class Server {
     private leaks: string[] = [];
     private wrong: string[] = [];
     private secure = false;
+    private readonly host: string;
 
-    private constructor(program: string, args: string[], more: Record<string, string>) {
+    private constructor(program: string, args: string[], host: string, options: StartOptions) {
         this.args = args;
+        this.host = host;
         const env: NodeJS.ProcessEnv = { ...process.env };
         for (const name of Object.keys(env)) {
             if (/^(COLLAB|JWT|JWKS|AUTHZ|TLS|ALLOWED|REDIS)_/.test(name)) {
@@ -52,8 +58,9 @@ export class Server {
             }
         }
         env.COLLAB_DATA = "memory"; /* nothing lasts, unless a test says where */
-        Object.assign(env, more);
-        this.child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
+        Object.assign(env, options.env);
+        const [first, ...words] = [...(options.via ?? []), program, ...args];
+        this.child = spawn(first!, words, { stdio: ["ignore", "pipe", "pipe"], env });
         /* "exit" may come before its last words have been read */
         this.child.on("close", (code, signal) => {
             this.exit = { code, signal };
@@ -110,8 +117,9 @@ export class Server {
         if (!existsSync(program)) {
             throw new Error(`no server at ${program}: build it first`);
         }
-        const args = [...(options.guarded ? [] : ["--dev"]), "--host", "127.0.0.1", "--port", "0", "--log-format", "json", ...flags];
-        const server = new Server(program, args, options.env ?? {});
+        const host = options.host ?? "127.0.0.1";
+        const args = [...(options.guarded ? [] : ["--dev"]), "--host", host, "--port", "0", "--log-format", "json", ...flags];
+        const server = new Server(program, args, host, options);
         try {
             await until(() => server.port > 0 || server.exit !== undefined, "the ready line", 10_000);
             if (server.port === 0) {
@@ -129,11 +137,11 @@ export class Server {
     }
 
     http(path: string): string {
-        return `http${this.secure ? "s" : ""}://127.0.0.1:${this.port}${path}`;
+        return `http${this.secure ? "s" : ""}://${this.host}:${this.port}${path}`;
     }
 
     ws(path: string): string {
-        return `ws${this.secure ? "s" : ""}://127.0.0.1:${this.port}${path}`;
+        return `ws${this.secure ? "s" : ""}://${this.host}:${this.port}${path}`;
     }
 
     signal(name: NodeJS.Signals): void {
