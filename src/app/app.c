@@ -1,5 +1,6 @@
 #include "app/app.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct app {
     struct store *store;
     struct bus *bus; /* NULL: a node of its own */
     unsigned nodes;  /* bus thread: how many there were when all of Redis served */
+    atomic_size_t waiting[CAPS_WORKERS]; /* any thread: bytes of bus mail that each has to do */
     struct control *control;
     struct bring *bring;
     char metrics_host[256];
@@ -147,6 +149,12 @@ static bool close_store(struct store *s, const struct conf *c) {
 /* ---- other nodes ---- */
 
 static void post_bus(struct app *a, unsigned worker, struct bus_mail *mail) {
+    if (!bus_mail_wait(mail, &a->waiting[worker])) {
+        metric_add(METRIC_BUS_SKIPPED, 0, 1);
+        log_limited(LOG_WARN, "BUS-BEHIND", log_u64("worker", worker));
+        bus_mail_free(mail);
+        return;
+    }
     struct msg *m = msg_new(MSG_BUS);
     m->conn = (conn_id)worker << CONN_WORKER_SHIFT;
     m->bus = mail;

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "cluster/envelope.h"
+#include "cluster/mail.h"
 #include "cluster/target.h"
 #include "limit/caps.h"
 
@@ -160,6 +161,53 @@ static void rooms_are_spread_evenly_and_stay(void **state) {
     }
 }
 
+static struct bus_mail *heard(enum envelope_kind kind, struct frame *bytes) {
+    struct bus_mail *m = bus_mail_new(BUS_HEARD, NULL);
+    m->envelope.kind = kind;
+    m->bytes = frame_ref(bytes);
+    return m;
+}
+
+/* What can be repaired is dropped for a worker that is far behind, anything else is not, and what
+ * the worker has done counts no more.
+ */
+static void what_waits_for_a_worker_is_bounded(void **state) {
+    (void)state;
+    static const enum envelope_kind spare[] = {ENVELOPE_UPDATE, ENVELOPE_PRESENCE, ENVELOPE_COUNT};
+    static const enum envelope_kind needed[] = {ENVELOPE_OPEN, ENVELOPE_ASK, ENVELOPE_DIFF,
+                                                ENVELOPE_ORDER, ENVELOPE_GONE};
+    atomic_size_t waiting = 0;
+    struct frame *large = frame_try_new(CAPS_BUS_WAITING_BYTES / 4);
+    struct bus_mail *list[20];
+    size_t n = 0;
+    for (; n < 4; n++) {
+        list[n] = heard(ENVELOPE_UPDATE, large);
+        assert_true(bus_mail_wait(list[n], &waiting));
+    }
+    assert_in_range(waiting, CAPS_BUS_WAITING_BYTES, CAPS_BUS_WAITING_BYTES + CAPS_MIB);
+    for (size_t i = 0; i < sizeof spare / sizeof *spare; i++) {
+        size_t before = waiting;
+        struct bus_mail *m = heard(spare[i], large);
+        assert_false(bus_mail_wait(m, &waiting));
+        bus_mail_free(m);
+        assert_int_equal(waiting, before);
+    }
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        list[n] = heard(needed[i], large);
+        assert_true(bus_mail_wait(list[n++], &waiting));
+    }
+    list[n] = bus_mail_new(BUS_BACK, NULL);
+    assert_true(bus_mail_wait(list[n++], &waiting));
+    while (n) {
+        bus_mail_free(list[--n]);
+    }
+    assert_int_equal(waiting, 0);
+    list[0] = heard(ENVELOPE_UPDATE, large);
+    assert_true(bus_mail_wait(list[0], &waiting));
+    bus_mail_free(list[0]);
+    frame_unref(large);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_envelope_is_read_as_it_was_written),
@@ -169,6 +217,7 @@ int main(void) {
         cmocka_unit_test(addresses_are_read),
         cmocka_unit_test(wrong_addresses_are_named_without_their_password),
         cmocka_unit_test(rooms_are_spread_evenly_and_stay),
+        cmocka_unit_test(what_waits_for_a_worker_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
 #ifndef CLUSTER_MAIL_H
 #define CLUSTER_MAIL_H
 
+#include <stdatomic.h>
+
 #include "base/frame.h"
 #include "base/list.h"
 #include "cluster/envelope.h"
@@ -68,11 +70,18 @@ struct bus_mail {
     size_t receivers;         /* sent: nodes, without this one */
     struct frame *bytes;      /* publish, heard: the envelope */
     struct envelope envelope; /* heard: points into bytes */
+    atomic_size_t *waiting;   /* counts it until it is freed; or NULL */
 };
 
 /* A zeroed one. `room` is shared, and may be NULL. */
 struct bus_mail *bus_mail_new(enum bus_op, struct frame *room);
 /* Frees it with all it holds; NULL is a no-op. */
 void bus_mail_free(struct bus_mail *);
+
+/* Adds what it takes in memory to what waits for a worker, until it is freed; the count outlives
+ * it. False, and not counted, when the worker is so far behind that this is better dropped: what
+ * clients changed or showed within a tick, whose loss the room finds out and has repaired by one
+ * difference, however much it was (room/peers.h). Everything else is counted in any case. */
+NODISCARD bool bus_mail_wait(struct bus_mail *, atomic_size_t *waiting);
 
 #endif

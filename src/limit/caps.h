@@ -270,6 +270,10 @@
 #define CAPS_BUS_BYTES (16 * CAPS_MIB)
 /* A reply of Redis that is not yet whole: such a message, and what stands around it. */
 #define CAPS_BUS_REPLY_BYTES (CAPS_BUS_BYTES + CAPS_MIB)
+/* What other nodes said and a worker has not come to yet; over it what can be repaired is dropped.
+ * As much as one message may be, and some 40,000 keystrokes: a worker that is seconds behind
+ * catches up sooner by one difference. */
+#define CAPS_BUS_WAITING_BYTES (16 * CAPS_MIB)
 /* Commands that Redis has not taken yet; over it the connection is given up, and what was dropped
  * is repaired. Four of the largest messages. */
 #define CAPS_BUS_OUT_BYTES (64 * CAPS_MIB)

@@ -168,6 +168,17 @@ static void both_join(struct net *net) {
     }
 }
 
+/* Nothing happens but that time goes by. */
+static void pass(struct net *net, unsigned seconds) {
+    for (unsigned s = 0; s < seconds; s++) {
+        for (unsigned i = 0; i < NODES; i++) {
+            net->at[i]->now_ms += 1000;
+            rooms_sweep(&net->at[i]->rooms, net->at[i]->now_ms);
+        }
+        settle(net);
+    }
+}
+
 /* ---- what is promised ---- */
 
 static void a_change_is_told_to_the_other_node_and_to_its_members(void **state) {
@@ -199,6 +210,27 @@ static void who_misses_a_message_asks_for_a_difference(void **state) {
     settle(net);
     assert_same(net);
     drop_posted(net->at[1]);
+}
+
+/* The last word of a conversation is missed, as it is when a worker was too far behind: nobody says
+ * anything after it, and still all agree when nodes have compared what they have.
+ */
+static void a_missed_last_message_is_found_by_comparing(void **state) {
+    struct net *net = *state;
+    both_join(net);
+    for (unsigned writer = 0; writer < NODES; writer++) {
+        net->lossy = true;
+        type_ok(net->at[writer], ANN, 7 + writer, 0, 'a');
+        settle(net);
+        net->lossy = false;
+        pass(net, 1);
+        assert_int_equal(room_at(net, 1 - writer)->version, writer);
+        pass(net, 38); /* the 30 s between comparisons, and as much as chance adds */
+        assert_int_equal(room_at(net, 1 - writer)->version, writer + 1);
+        assert_same(net);
+        drop_posted(net->at[0]);
+        drop_posted(net->at[1]);
+    }
 }
 
 static void a_room_that_opens_has_all_before_anybody_is_served(void **state) {
@@ -266,6 +298,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_change_is_told_to_the_other_node_and_to_its_members),
         TEST(who_misses_a_message_asks_for_a_difference),
+        TEST(a_missed_last_message_is_found_by_comparing),
         TEST(a_room_that_opens_has_all_before_anybody_is_served),
         TEST(a_room_is_served_also_when_nobody_answers),
         TEST(nothing_is_published_while_nobody_else_has_the_room),

@@ -2,7 +2,7 @@
  * the same people; Redis may be away, slow, empty or lying, and everybody comes to agree again.
  */
 import assert from "node:assert/strict";
-import { type Node, type Person, agree, health, nodes, people, person, scribble, serving, sum } from "../support/cluster.ts";
+import { type Node, type Person, agree, health, node, nodes, people, person, scribble, serving, sleeper, sum } from "../support/cluster.ts";
 import { certificate, folder } from "../support/door.ts";
 import { Redis, type Wire, freePort } from "../support/redis.ts";
 import { converged } from "../support/replica.ts";
@@ -266,6 +266,35 @@ test(
         await until(() => ann.replica.sees(bob.replica)?.name === "bob", "bob is seen again");
     },
     { ms: 40_000 },
+);
+
+test(
+    "a worker that stands still does not fill the memory with what others say, and catches up by one difference",
+    async (t) => {
+        const MIB = 1 << 20;
+        const redis = await Redis.start(t);
+        const flags = ["--max-update-bytes", String(4 * MIB)];
+        const first = await node(t, redis, { flags });
+        const second = await sleeper(t, redis, { flags });
+        const [ann, bob] = (await people(t, [first, second], t.room())) as [Person, Person];
+        ann.replica.append("before ");
+        await agree([ann, bob]);
+        second.stall();
+        for (let i = 1; i <= 12; i++) {
+            const heard = second.wire.bytes;
+            ann.replica.append(String.fromCharCode(97 + i).repeat(2 * MIB));
+            await poll(async () => second.wire.bytes > heard + 2 * MIB, "it is on its way to the other node", 20_000);
+        }
+        await until(() => second.server.log.some((line) => line.includes("BUS-BEHIND")), "what came last is dropped");
+        second.release();
+        await agree([ann, bob], 30_000);
+        const skipped = await second.server.metric("collab_bus_skipped_total");
+        assert.ok(skipped > 0 && skipped < 12, `${skipped} of 12 were dropped`);
+        assert.ok((await second.server.metric("collab_bus_repairs_total")) > 0, "what they said was asked for");
+        bob.replica.append(" after");
+        await agree([ann, bob]);
+    },
+    { ms: 90_000 },
 );
 
 test("Redis with users and passwords, several of them, and one that refuses the login", async (t) => {

@@ -1,7 +1,7 @@
 /* cluster.ts: several servers on one Redis, each on a wire of its own, and people on them. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { CollabClient, Membership } from "./client.ts";
 import { SECRET } from "./door.ts";
 import type { Redis, Wire } from "./redis.ts";
@@ -48,6 +48,16 @@ export async function node(t: Context, redis: Redis, o: NodeOptions = {}): Promi
     t.defer(() => (o.mortal ? server.kill() : undefined));
     await serving(server);
     return { server, wire, data };
+}
+
+/** A node whose workers stand still from `stall` until `release`; what listens to Redis does not. */
+export async function sleeper(t: Context, redis: Redis, o: NodeOptions = {}): Promise<Node & { stall: () => void; release: () => void }> {
+    const library = join(dirname(t.settings.program), "tests/support/libstalled_worker.so");
+    const file = join(t.directory(), "stalled");
+    const one = await node(t, redis, { ...o, env: { ...o.env, LD_PRELOAD: library, STALLED_WORKER: file } });
+    const release = (): void => rmSync(file, { force: true });
+    t.defer(release);
+    return { ...one, release, stall: () => writeFileSync(file, "") };
 }
 
 export const health = async (server: Server) =>
