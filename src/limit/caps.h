@@ -216,6 +216,8 @@
 #define CAPS_STORE_TRY_EVERY_S 5
 /* One try to connect, in seconds, for each address. */
 #define CAPS_STORE_CONNECT_S 5
+/* Servers in the URL: a primary and some standbys. Of more libpq does what it can. */
+#define CAPS_STORE_HOSTS 8
 /* So long a transaction waits for rows that another has locked, and an abandoned one is kept by the
  * server: its successor waits for it. */
 #define CAPS_STORE_LOCK_MS 10000

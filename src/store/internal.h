@@ -39,6 +39,7 @@ struct store {
     atomic_bool failing;
     atomic_size_t queued_rows; /* appends not yet handed back */
     atomic_size_t queued_bytes;
+    atomic_bool moved; /* the journal is on a fresh connection, and the shelf not yet */
     atomic_uint_least64_t busy_since_ns; /* the journal's thread is at work since; 0: it waits */
 
     /* journal thread (before it starts and after it has ended: main) */

@@ -60,6 +60,8 @@ static enum err ensure_open(struct store *st, struct fault *why) {
     if (e != ERR_OK) {
         st->reopen_ns = clock_mono_ns() + CAPS_STORE_REOPEN_MS * 1000000ull;
     }
+    /* relaxed: a wish, nothing is handed over by it */
+    atomic_store_explicit(&st->moved, e == ERR_OK && st->form->remote, memory_order_relaxed);
     return e;
 }
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -36,7 +35,7 @@ static void say(struct fault *why, const char *text, const char *state) {
     }
 }
 
-static enum err lost(struct pg *pg, struct fault *why) {
+enum err pg_lost(struct pg *pg, struct fault *why) {
     say(why, PQerrorMessage(pg->c), NULL);
     return ERR_STORE;
 }
@@ -57,6 +56,34 @@ static bool given_up(const PGresult *r) {
     return state && strncmp(state, "40", 2) == 0;
 }
 
+/* Notices are nothing to us, and would go to standard error. */
+static void hear(void *pg, const PGresult *r) {
+    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity && strcmp(severity, "WARNING") == 0) {
+        ((struct pg *)pg)->warned = true;
+    }
+}
+
+/* The server tells when these change (since PostgreSQL 14). */
+static bool read_only(const struct pg *pg) {
+    const char *const flags[] = {"default_transaction_read_only", "in_hot_standby"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *value = PQparameterStatus(pg->c, flags[i]);
+        if (value && strcmp(value, "on") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err check_writable(const struct pg *pg, struct fault *why) {
+    bool wrong = read_only(pg);
+    if (wrong) {
+        (void)snprintf(why->text, sizeof why->text, "the database server takes no writes any more");
+    }
+    return wrong ? ERR_STORE : ERR_OK;
+}
+
 static bool went_well(const PGresult *r) {
     ExecStatusType s = PQresultStatus(r);
     return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK;
@@ -73,7 +100,7 @@ static enum err next(struct pg *pg, uint64_t until_ms, PGresult **ret, struct fa
     for (;;) {
         int unsent = PQflush(pg->c);
         if (unsent < 0) {
-            return lost(pg, why);
+            return pg_lost(pg, why);
         }
         if (!PQisBusy(pg->c)) {
             *ret = PQgetResult(pg->c);
@@ -90,7 +117,7 @@ static enum err next(struct pg *pg, uint64_t until_ms, PGresult **ret, struct fa
             return ERR_STORE;
         }
         if ((n < 0 && errno != EINTR) || (n > 0 && !PQconsumeInput(pg->c))) {
-            return lost(pg, why);
+            return pg_lost(pg, why);
         }
     }
 }
@@ -99,7 +126,7 @@ static enum err next(struct pg *pg, uint64_t until_ms, PGresult **ret, struct fa
 
 enum err pg_run(struct pg *pg, const char *sql, PGresult **ret, struct fault *why) {
     uint64_t until = answer_until();
-    enum err e = PQsendQuery(pg->c, sql) ? ERR_OK : lost(pg, why);
+    enum err e = PQsendQuery(pg->c, sql) ? ERR_OK : pg_lost(pg, why);
     PGresult *last = NULL;
     while (e == ERR_OK) {
         PGresult *r = NULL;
@@ -128,6 +155,7 @@ struct answer {
     enum err e;     /* of the first command that failed */
     bool again;
     bool committed;
+    bool alone; /* the same, but somebody has told the server not to wait for standbys */
 };
 
 static bool send_bare(struct pg *pg, const char *sql) {
@@ -141,14 +169,19 @@ static bool send_statement(struct pg *pg, unsigned statement, const struct pg_pa
     return PQsendQueryPrepared(pg->c, name, (int)p->count, p->values, p->lengths, binary, 1) != 0;
 }
 
-static void take(struct answer *a, PGresult *r, struct fault *why) {
+static void take(struct pg *pg, struct answer *a, PGresult *r, struct fault *why) {
+    bool warned = pg->warned;
+    pg->warned = false;
     switch (PQresultStatus(r)) {
     case PGRES_TUPLES_OK:
         PQclear(a->rows);
         a->rows = r;
         return;
     case PGRES_COMMAND_OK:
-        a->committed |= strcmp(PQcmdStatus(r), "COMMIT") == 0;
+        if (strcmp(PQcmdStatus(r), "COMMIT") == 0) {
+            a->committed = !warned;
+            a->alone = warned;
+        }
         break;
     case PGRES_PIPELINE_ABORTED: /* skipped, as one before it failed */
         break;
@@ -175,9 +208,9 @@ static enum err take_all(struct pg *pg, struct answer *a, struct fault *why) {
             return ERR_OK;
         }
         if (r) {
-            take(a, r, why);
+            take(pg, a, r, why);
         } else if (PQstatus(pg->c) == CONNECTION_BAD) {
-            return a->e ? ERR_STORE : lost(pg, why);
+            return a->e ? ERR_STORE : pg_lost(pg, why);
         }
     }
 }
@@ -187,20 +220,22 @@ static enum err once(struct pg *pg, unsigned statement, const struct pg_params *
     bool sent = (!write || send_bare(pg, "BEGIN")) && send_statement(pg, statement, p) &&
                 (!write || send_bare(pg, "COMMIT")) && PQpipelineSync(pg->c);
     if (!sent) {
-        return lost(pg, why);
+        return pg_lost(pg, why);
     }
     enum err e = take_all(pg, a, why);
     e = e ? e : a->e;
     if (e == ERR_OK && write && !a->committed) {
-        (void)snprintf(why->text, sizeof why->text, "the transaction was rolled back");
+        (void)snprintf(why->text, sizeof why->text, "%s",
+                       a->alone ? "the server was told not to wait for its standby"
+                                : "the transaction was rolled back");
         e = ERR_STORE;
     }
-    return e;
+    return e || write ? e : check_writable(pg, why);
 }
 
 static enum err bare(struct pg *pg, const char *sql, struct fault *why) {
     struct answer a = {0};
-    enum err e = send_bare(pg, sql) && PQpipelineSync(pg->c) ? ERR_OK : lost(pg, why);
+    enum err e = send_bare(pg, sql) && PQpipelineSync(pg->c) ? ERR_OK : pg_lost(pg, why);
     e = e ? e : take_all(pg, &a, why);
     PQclear(a.rows);
     return e ? e : a.e;
@@ -235,7 +270,8 @@ enum err pg_write(struct pg *pg, unsigned statement, const struct pg_params *p, 
 }
 
 enum err pg_ping(struct pg *pg, struct fault *why) {
-    return bare(pg, "SELECT 1", why);
+    enum err e = bare(pg, "SELECT 1", why);
+    return e ? e : check_writable(pg, why);
 }
 
 /* ---- parameters and values ---- */
@@ -310,93 +346,7 @@ slice pg_bytes(const PGresult *r, int row, int column) {
     return slice_of(PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column));
 }
 
-/* ---- connecting ---- */
-
-static bool only(const char *s, const char *set) {
-    return !s || s[strspn(s, set)] == 0;
-}
-
-/* A password with an @ or a / in it, not percent-encoded, ends up as part of a host or a port,
- * which messages would tell. */
-static bool looks_right(const PQconninfoOption *o) {
-    const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    char host[128];
-    (void)snprintf(host, sizeof host, "%s-_.,:%%/", letters);
-    for (; o->keyword; o++) {
-        if ((strcmp(o->keyword, "host") == 0 && !only(o->val, host)) ||
-            (strcmp(o->keyword, "port") == 0 && !only(o->val, "0123456789,"))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static enum err check_url(const char *url, struct fault *why) {
-    char *words = NULL;
-    PQconninfoOption *o = PQconninfoParse(url, &words);
-    bool right = o && looks_right(o);
-    PQconninfoFree(o);
-    PQfreemem(words); /* not told: it quotes the URL, in which there may be a password */
-    if (!right) {
-        (void)snprintf(why->text, sizeof why->text,
-                       "it is not a URL that libpq understands, such as "
-                       "postgres://user:password@host:5432/database; characters like @ : / %% in a "
-                       "password are written as %%40 %%3A %%2F %%25");
-    }
-    return right ? ERR_OK : ERR_STORE;
-}
-
-/* The first line of the file, so that a password can be changed while the server runs. */
-static enum err read_password(const char *path, char *to, size_t bytes, struct fault *why) {
-    FILE *f = fopen(path, "re");
-    bool got = f && fgets(to, (int)bytes, f);
-    if (!got) {
-        (void)snprintf(why->text, sizeof why->text, "the password file %.150s cannot be read: %s",
-                       path, f ? "it is empty" : strerror(errno));
-    } else {
-        to[strcspn(to, "\r\n")] = 0;
-    }
-    if (f) {
-        (void)fclose(f);
-    }
-    return got ? ERR_OK : ERR_STORE;
-}
-
-static enum err connect(struct pg *pg, const struct form_where *where, struct fault *why) {
-    char password[512] = "";
-    char user_timeout[16];
-    char try_idle[16];
-    char try_every[16];
-    char connect_timeout[16];
-    (void)snprintf(user_timeout, sizeof user_timeout, "%u", (unsigned)CAPS_STORE_NETWORK_MS);
-    (void)snprintf(try_idle, sizeof try_idle, "%u", (unsigned)CAPS_STORE_TRY_IDLE_S);
-    (void)snprintf(try_every, sizeof try_every, "%u", (unsigned)CAPS_STORE_TRY_EVERY_S);
-    (void)snprintf(connect_timeout, sizeof connect_timeout, "%u", (unsigned)CAPS_STORE_CONNECT_S);
-    enum err e = where->password_file
-                     ? read_password(where->password_file, password, sizeof password, why)
-                     : ERR_OK;
-    /* what stands before the URL is a default that it may change, what stands after it holds */
-    const char *const keys[] = {"connect_timeout",
-                                "keepalives_idle",
-                                "keepalives_interval",
-                                "tcp_user_timeout",
-                                "gssencmode",
-                                "target_session_attrs",
-                                "fallback_application_name",
-                                "dbname",
-                                "client_encoding",
-                                where->password_file ? "password" : NULL,
-                                NULL};
-    const char *const values[] = {connect_timeout, try_idle,     try_every, user_timeout,
-                                  "disable",       "read-write", "collabd", where->url,
-                                  "UTF8",          password,     NULL};
-    if (e == ERR_OK) {
-        pg->c = PQconnectdbParams(keys, values, 1);
-        e = PQstatus(pg->c) == CONNECTION_OK ? ERR_OK : lost(pg, why);
-    }
-    explicit_bzero(password, sizeof password);
-    return e;
-}
+/* ---- opening ---- */
 
 /* What this session needs whatever the server's defaults are. An abandoned one must not hold rows
  * for long: its successor waits for them. Nor a place among the server's connections: when the
@@ -438,7 +388,7 @@ static enum err prepare(struct pg *pg, const char *const *statements, unsigned c
         sent = PQsendPrepare(pg->c, name, statements[i], 0, NULL) != 0;
     }
     if (!sent || !PQpipelineSync(pg->c)) {
-        return lost(pg, why);
+        return pg_lost(pg, why);
     }
     struct answer a = {0};
     enum err e = take_all(pg, &a, why);
@@ -448,10 +398,12 @@ static enum err prepare(struct pg *pg, const char *const *statements, unsigned c
 enum err pg_open(struct pg *pg, const struct form_where *where, const char *const *statements,
                  unsigned count, struct fault *why) {
     *pg = (struct pg){0};
-    enum err e = check_url(where->url, why);
-    e = e ? e : connect(pg, where, why);
+    enum err e = pg_connect(pg, where, why);
     if (e == ERR_OK && PQsetnonblocking(pg->c, 1) != 0) {
-        e = lost(pg, why);
+        e = pg_lost(pg, why);
+    }
+    if (e == ERR_OK) {
+        (void)PQsetNoticeReceiver(pg->c, hear, pg);
     }
     e = e ? e : set_up_session(pg, where->relaxed, why);
     e = e ? e : pg_migrate(pg, why);

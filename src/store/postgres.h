@@ -1,9 +1,14 @@
 /* postgres.h: one connection to PostgreSQL the way this store uses it: never blocked without a
  * deadline, every write one transaction in one round trip (pipeline mode), results in binary.
  *
- * A write is done when the server has answered COMMIT to its COMMIT. A connection that is lost
- * before leaves it open whether that happened, so every statement that writes can be sent again, by
- * another connection, with no second effect.
+ * A write is done when the server has answered COMMIT to its COMMIT, without a warning: it gives
+ * one when somebody has told it to stop waiting for a standby. A connection that is lost before
+ * leaves it open whether that happened, so every statement that writes can be sent again, by
+ * another connection, with no second effect; and writes something then, too, so that its commit
+ * waits for standbys even if the first one did not.
+ *
+ * A server that has come to take no writes (read-only, SQLSTATE 25006) is not read from either, as
+ * another has taken over.
  *
  * After ERR_STORE the connection is of no more use: close it, and open another.
  *
@@ -22,6 +27,7 @@
 struct pg {
     PGconn *c;
     bool unsafe; /* the server does not sync: fsync=off */
+    bool warned; /* it has, since the last result */
 };
 
 /* Connects, brings the schema up to date, prepares the statements; statement i is known by i. */
@@ -77,6 +83,10 @@ slice pg_bytes(const PGresult *, int row, int column);
 
 /* Runs SQL without parameters, outside of pipeline mode. `ret` may be NULL. */
 enum err pg_run(struct pg *, const char *sql, PGresult **ret, struct fault *);
+/* Connects to the first of the URL's servers that takes writes. */
+enum err pg_connect(struct pg *, const struct form_where *, struct fault *);
+/* ERR_STORE, with what libpq says about the connection. */
+enum err pg_lost(struct pg *, struct fault *);
 /* Makes the tables, or brings them up to date. */
 enum err pg_migrate(struct pg *, struct fault *);
 

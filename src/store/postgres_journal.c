@@ -1,8 +1,13 @@
 /* postgres_journal.c: the journal as a table that every node appends to.
  *
  * A row is known by the node that wrote it and by its number there. When a connection is lost the
- * group is sent again, and what had arrived is left alone; an insert that meets the same row under
+ * group is sent again, and what had arrived stays as it is; an insert that meets the same row under
  * way waits for how that ends.
+ *
+ * A row that is met is written once more all the same. The server may have committed it and gone
+ * down before a standby had it, and only a transaction that writes waits for standbys when it
+ * commits. For this reason, too, a connection that replaces another begins by writing: what it
+ * reads after that has reached the standbys.
  *
  * Who else may have shown versions that did not last is not known of nodes that come and go. So
  * each node counts an epoch when it begins and any other has not ended cleanly so far, whether
@@ -23,7 +28,7 @@ static const char *const statements[STATEMENTS] = {
                " payload, sum, author) SELECT $1::uuid, n, k, r, v, $2::bigint, t, p, s, a"
                " FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],"
                " $8::bytea[], $9::bigint[], $10::bytea[]) AS u(n, k, r, v, t, p, s, a)"
-               " ON CONFLICT(node, number) DO NOTHING",
+               " ON CONFLICT(node, number) DO UPDATE SET number=EXCLUDED.number",
     [READ] =
         "SELECT id, version, epoch, at_ms, payload, sum, node, number, author FROM collab_journal"
         " WHERE room_key=$1::bigint AND room=$2::text ORDER BY id",
@@ -33,7 +38,7 @@ static const char *const statements[STATEMENTS] = {
                    " UPDATE collab_life SET epoch=epoch + any_others::int FROM others"
                    " RETURNING epoch, pg_try_advisory_lock_shared($2::bigint)",
     [GO_ON] = "WITH me AS (INSERT INTO collab_node VALUES($1::uuid, $2::bigint, now())"
-              " ON CONFLICT(node) DO NOTHING)"
+              " ON CONFLICT(node) DO UPDATE SET lock=EXCLUDED.lock)"
               " SELECT epoch, pg_try_advisory_lock_shared($2::bigint) FROM collab_life",
     [END_LIFE] = "WITH leases AS (DELETE FROM collab_lease WHERE node=$1::uuid)"
                  " DELETE FROM collab_node WHERE node=$1::uuid",

@@ -44,14 +44,13 @@ static const char *const statements[PG_SHELF_STATEMENTS] = {
     [PG_VERSION_READ] = "SELECT id, version, at_ms, automatic::int::bigint, label, plain_bytes,"
                         " sum, state FROM collab_version WHERE room=$1::text"
                         " AND (id=$2::bigint OR $2::bigint=0) ORDER BY id DESC LIMIT 1",
-    /* sent again after its connection was lost it finds what the first one has left */
+    /* sent again after its connection was lost it finds what the first one has left, and writes
+     * that once more for the reason that the journal has */
     [PG_VERSION_WRITE] =
-        "WITH put AS (INSERT INTO collab_version(room, version, at_ms, automatic, label,"
-        "  plain_bytes, sum, state, ticket) VALUES($1::text, $2::bigint, $3::bigint,"
-        "  $4::bigint <> 0, $5::bytea, $6::bigint, $7::bigint, $8::bytea, $9::bigint)"
-        "  ON CONFLICT(ticket) DO NOTHING RETURNING id)"
-        " SELECT id FROM put UNION ALL SELECT id FROM collab_version WHERE ticket=$9::bigint"
-        " LIMIT 1",
+        "INSERT INTO collab_version(room, version, at_ms, automatic, label,"
+        " plain_bytes, sum, state, ticket) VALUES($1::text, $2::bigint, $3::bigint,"
+        " $4::bigint <> 0, $5::bytea, $6::bigint, $7::bigint, $8::bytea, $9::bigint)"
+        " ON CONFLICT(ticket) DO UPDATE SET ticket=EXCLUDED.ticket RETURNING id",
     [PG_VERSION_DROP] = "DELETE FROM collab_version WHERE room=$1::text AND id=ANY($2::bigint[])",
     [PG_SHELF_TIDY] =
         "DELETE FROM collab_lease WHERE expires < clock_timestamp() - interval '1 hour'",

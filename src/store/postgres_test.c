@@ -179,6 +179,146 @@ static void a_transaction_that_the_server_gives_up_is_run_again(void **state) {
     assert_int_equal(f->failures, 0);
 }
 
+/* ---- standbys, and servers that are none any more ---- */
+
+static void set_server(const char *setting) {
+    (void)server_sql(NULL, "ALTER SYSTEM %s", setting);
+    (void)server_sql(NULL, "SELECT pg_reload_conf()");
+}
+
+/* Whose commit waits for a standby; 0: nobody's. */
+static long who_waits(void) {
+    return server_sql(NULL, "SELECT pid FROM pg_stat_activity WHERE wait_event='SyncRep'");
+}
+
+static long somebody_waits_besides(long pid) {
+    for (int i = 0; i < 1000; i++) {
+        long who = who_waits();
+        if (who && who != pid) {
+            return who;
+        }
+        (void)poll(NULL, 0, 10); /* the server does not tell */
+    }
+    fail_msg("no commit waits for a standby");
+    return 0;
+}
+
+/* The setting has come into force when a commit waits. Returns how many letters there are. */
+static unsigned type_until_nothing_returns(struct fixture *f, unsigned from) {
+    for (;; from++) {
+        post_letter(f, "r", from);
+        struct store_job *job = wait_for(f, 100);
+        if (!job) {
+            return from + 1;
+        }
+        store_job_free(job);
+    }
+}
+
+static void what_no_standby_has_is_not_done_whoever_stops_the_server_from_waiting(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    set_server("SET synchronous_standby_names='nobody'");
+    unsigned n = type_until_nothing_returns(f, 3);
+    long pid = somebody_waits_besides(0);
+    (void)server_sql(NULL, "SELECT pg_cancel_backend(%ld)", pid); /* COMMIT, and a warning */
+    pid = somebody_waits_besides(pid);
+    (void)server_sql(NULL, "SELECT pg_terminate_backend(%ld)", pid); /* no answer */
+    (void)somebody_waits_besides(pid);
+    assert_null(wait_for(f, 0));
+    set_server("RESET synchronous_standby_names");
+    struct store_job *job = wait_for(f, 10000);
+    assert_int_equal(job->row.version, n);
+    store_job_free(job);
+    assert_int_equal(rows_of(f, "r"), n);
+    expect_room(f, "r", n, n);
+}
+
+static void what_no_standby_has_is_not_read_after_the_server_was_away(void **state) {
+    struct fixture *f = *state;
+    struct fixture *reader = neighbour(f);
+    open_store(f);
+    open_store(reader);
+    type(f, "r", 0, 3);
+    set_server("SET synchronous_standby_names='nobody'");
+    unsigned n = type_until_nothing_returns(f, 3);
+    (void)somebody_waits_besides(0);
+    assert_int_equal(server_cut(), 4); /* the letter is there now, and with nobody else */
+    store_post(reader->store, job_for(STORE_LOAD, "r"));
+    assert_null(wait_for(reader, 300));
+    set_server("RESET synchronous_standby_names");
+    struct store_job *job = wait_for(reader, 10000);
+    assert_int_equal(letters(job), n);
+    store_job_free(job);
+    drop(reader);
+}
+
+static void a_version_that_no_standby_has_is_not_saved_and_then_once(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    set_server("SET synchronous_standby_names='nobody'");
+    for (;;) { /* until it is in force */
+        store_post(f->store, save_job("r", "named"));
+        struct store_job *job = wait_for(f, 100);
+        if (!job) {
+            break;
+        }
+        store_job_free(job);
+        (void)server_sql(f->schema, "DELETE FROM collab_version");
+    }
+    long pid = somebody_waits_besides(0);
+    (void)server_sql(NULL, "SELECT pg_cancel_backend(%ld)", pid);
+    (void)somebody_waits_besides(pid);
+    assert_null(wait_for(f, 0));
+    set_server("RESET synchronous_standby_names");
+    struct store_job *job = wait_for(f, 10000);
+    assert_int_equal(job->err, ERR_OK);
+    store_job_free(job);
+    assert_int_equal(server_sql(f->schema, "SELECT count(*) FROM collab_version"), 1);
+}
+
+static void a_server_that_becomes_read_only_is_neither_written_nor_read(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    expect_room(f, "r", 3, 3);
+    set_server("SET default_transaction_read_only=on");
+    enum err e = ERR_OK;
+    while (e == ERR_OK) { /* until it is in force */
+        struct store_job *job = ask(f, STORE_LOAD, "r");
+        e = job->err;
+        store_job_free(job);
+    }
+    assert_int_equal(e, ERR_STORE);
+    post_letter(f, "r", 3);
+    wait_until(f, &f->failures, 1);
+    assert_null(wait_for(f, 0));
+    set_server("RESET default_transaction_read_only");
+    struct store_job *job = wait_for(f, 10000);
+    assert_int_equal(job->row.version, 4);
+    store_job_free(job);
+    expect_room(f, "r", 4, 4);
+}
+
+static void of_several_servers_the_next_is_tried_also_when_one_hangs_up_or_refuses(void **state) {
+    struct fixture *f = *state;
+    between_start();
+    atomic_store(&between.refusing, true);
+    (void)snprintf(f->url, sizeof f->url,
+                   "postgres://admin@/postgres?host=%s,/nowhere,%s&target_session_attrs=any"
+                   "&options=-csearch_path%%3D%s",
+                   between.dir, server.dir, f->schema);
+    open_store(f);
+    type(f, "r", 0, 1);
+    assert_in_range(server_cut(), 1, 2);
+    type(f, "r", 1, 2);
+    assert_int_equal(f->failures, 0);
+    close_store(f);
+    between_stop();
+}
+
 /* ---- several nodes ---- */
 
 static void nodes_on_one_database_write_one_room_and_each_loads_all(void **state) {
@@ -416,6 +556,11 @@ int main(void) {
         TEST(whichever_piece_is_lost_with_its_connection_everything_is_there_once),
         TEST(a_server_that_is_away_is_noticed_and_what_waits_is_committed_later),
         TEST(a_transaction_that_the_server_gives_up_is_run_again),
+        TEST(what_no_standby_has_is_not_done_whoever_stops_the_server_from_waiting),
+        TEST(what_no_standby_has_is_not_read_after_the_server_was_away),
+        TEST(a_version_that_no_standby_has_is_not_saved_and_then_once),
+        TEST(a_server_that_becomes_read_only_is_neither_written_nor_read),
+        TEST(of_several_servers_the_next_is_tried_also_when_one_hangs_up_or_refuses),
         TEST(nodes_on_one_database_write_one_room_and_each_loads_all),
         TEST(one_node_folds_a_room_at_a_time),
         TEST(who_was_late_to_fold_changes_nothing),

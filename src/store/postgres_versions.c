@@ -1,6 +1,4 @@
 /* postgres_versions.c: the versions of rooms, as a table. */
-#include <stdio.h>
-
 #include "base/alloc.h"
 #include "store/postgres_forms.h"
 
@@ -71,10 +69,6 @@ enum err postgres_version_write(void *shelf, slice room, const struct store_vers
     pg_put_number(&p, v->ticket);
     PGresult *r = NULL;
     enum err e = pg_write(&s->pg, PG_VERSION_WRITE, &p, &r, why);
-    if (e == ERR_OK && PQntuples(r) == 0) { /* its first sending was under way until just now */
-        (void)snprintf(why->text, sizeof why->text, "the version is being written");
-        e = ERR_STORE;
-    }
     if (e == ERR_OK) {
         *ret_id = pg_number(r, 0, 0);
     }

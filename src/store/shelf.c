@@ -8,7 +8,18 @@
 #include "store/internal.h"
 #include "store/pack.h"
 
+/* Where the journal has found another server, the snapshots of the one before are old. */
+static void follow_journal(struct store *st) {
+    /* relaxed: a wish, nothing is handed over by it */
+    bool moved = atomic_exchange_explicit(&st->moved, false, memory_order_relaxed);
+    if (moved && st->shelf) {
+        st->form->shelf_close(st->shelf, false);
+        st->shelf = NULL;
+    }
+}
+
 enum err shelf_ensure_open(struct store *st, struct fault *why) {
+    follow_journal(st);
     return st->shelf ? ERR_OK : st->form->shelf_open(&st->where, &st->shelf, why);
 }
 

@@ -32,7 +32,7 @@ struct fixture {
     int recoveries;
     bool on_disk; /* the disk of disk_test.h */
     const char *password_file;
-    char url[200];   /* of a database, instead of the directory */
+    char url[300];   /* of a database, instead of the directory */
     char schema[16]; /* in it */
     bool relaxed;
     struct thin_rule rule; /* which versions are kept */

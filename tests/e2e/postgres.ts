@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { certificate, folder } from "../support/door.ts";
-import { Lane, Typist, witness } from "../support/lane.ts";
+import { Lane, Typist, kill, mortal, on, ready, typing, witness } from "../support/lane.ts";
 import { Postgres } from "../support/postgres.ts";
 import { Redis } from "../support/redis.ts";
 import { MARK, Server } from "../support/server.ts";
@@ -16,22 +16,6 @@ import { pace, pause, poll, until } from "../support/wait.ts";
 
 const ROUNDS = pace.slowness > 1 ? 4 : 12;
 const CUTS = pace.slowness > 1 ? 15 : 60;
-
-const on = (url: string) => ({ env: { COLLAB_STORE: url } });
-
-/** Ends by SIGKILL, so that nothing but the database knows anything. */
-async function mortal(t: Context, url: string): Promise<Server> {
-    const server = await Server.start(t.settings.program, ["--workers", "2"], on(url));
-    t.defer(() => server.kill());
-    return server;
-}
-
-async function kill(server: Server): Promise<void> {
-    server.signal("SIGKILL");
-    await until(() => server.exit !== undefined, "its end");
-}
-
-const ready = async (server: Server): Promise<boolean> => (await fetch(server.http("/readyz"))).status === 200;
 
 /** For PostgreSQL, which does not choose one itself. */
 async function freePort(): Promise<number> {
@@ -52,17 +36,6 @@ async function crowd(t: Context, server: Server, names = ["ann", "bob"]): Promis
     const people = names.map((name) => new Typist(t, name, acknowledged));
     await Promise.all(people.map((one) => one.enter(server)));
     return { people, acknowledged };
-}
-
-/** They type until `end` resolves. */
-async function typing(t: Context, people: Typist[], end: Promise<unknown>): Promise<void> {
-    let over = false;
-    void end.finally(() => (over = true));
-    while (!over) {
-        people.forEach((one) => one.type(t.rng));
-        await pause(t.rng.below(4));
-    }
-    await end;
 }
 
 test(

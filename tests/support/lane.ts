@@ -85,6 +85,34 @@ export class Typist {
     }
 }
 
+/** They type until `end` resolves. */
+export async function typing(t: Context, people: Typist[], end: Promise<unknown>): Promise<void> {
+    let over = false;
+    void end.finally(() => (over = true));
+    while (!over) {
+        people.forEach((one) => one.type(t.rng));
+        await pause(t.rng.below(4));
+    }
+    await end;
+}
+
+/** What a server on this database is started with. */
+export const on = (url: string) => ({ env: { COLLAB_STORE: url } });
+
+/** Ends by SIGKILL, so that nothing but the database knows anything. */
+export async function mortal(t: Context, url: string, more: Record<string, string> = {}): Promise<Server> {
+    const server = await Server.start(t.settings.program, ["--workers", "2"], { env: { COLLAB_STORE: url, ...more } });
+    t.defer(() => server.kill());
+    return server;
+}
+
+export async function kill(server: Server): Promise<void> {
+    server.signal("SIGKILL");
+    await until(() => server.exit !== undefined, "its end");
+}
+
+export const ready = async (server: Server): Promise<boolean> => (await fetch(server.http("/readyz"))).status === 200;
+
 export interface LaneOptions {
     /** A disk of which one write or sync fails in each life: by turns while the server starts and while
      * people type, and each time another one. */

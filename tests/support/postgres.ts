@@ -1,8 +1,9 @@
-/* postgres.ts: a PostgreSQL server of the test's own, in a folder of its own, on a Unix socket. It
- * refuses to run as root, so root runs it as postgres or nobody; it ends with the test.
+/* postgres.ts: a PostgreSQL server of the test's own, in a folder of its own, on a Unix socket, and a
+ * standby that follows it. It refuses to run as root, so root runs it as postgres or nobody; it ends
+ * with the test.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -62,6 +63,11 @@ function fresh(bin: string): string {
     return made;
 }
 
+/** Of servers behind these wires, in this order. */
+export function urlOf(...wires: Wire[]): string {
+    return `postgres://admin:${MARK}@${wires.map((wire) => `127.0.0.1:${wire.port}`).join(",")}/postgres?sslmode=disable`;
+}
+
 export class Postgres {
     private readonly folder: string;
     private readonly bin: string;
@@ -92,6 +98,27 @@ export class Postgres {
         return postgres;
     }
 
+    /** A standby that follows it: both begin as copies of one data directory, and what the primary has
+     * written since comes over the wire. Resolves when it is streaming. */
+    static async standby(t: Context, of: Postgres, ...settings: string[]): Promise<Postgres> {
+        const most = "max_connections=100"; /* as in the directory that was copied: not fewer than there */
+        const postgres = Postgres.made(t, ...settings, most, `primary_conninfo=host=${of.folder} user=admin`);
+        postgres.write("standby.signal", "");
+        await postgres.run();
+        await until(() => postgres.log.some((line) => line.includes("started streaming")), "the standby follows");
+        return postgres;
+    }
+
+    /** The standby becomes a primary. */
+    async promote(): Promise<void> {
+        const [program, args] = asUser(join(this.bin, "pg_ctl"), "promote", "--no-wait", "--silent", "-D", this.data);
+        const told = spawnSync(program, args, { encoding: "utf8", cwd: this.folder });
+        if (told.status !== 0) {
+            throw new Error(`pg_ctl promote: ${told.stdout}${told.stderr}`);
+        }
+        await until(() => this.log.some((line) => line.includes("ready to accept connections")), "the standby is promoted");
+    }
+
     private get data(): string {
         return join(this.folder, "data");
     }
@@ -118,7 +145,7 @@ export class Postgres {
         });
         createInterface({ input: child.stderr! }).on("line", (line) => {
             this.log.push(line);
-            ready ||= line.includes("ready to accept connections");
+            ready ||= /ready to accept (read-only )?connections/.test(line);
             happened();
         });
         await until(() => ready || this.ended, "PostgreSQL is ready", 30_000);
@@ -136,7 +163,7 @@ export class Postgres {
     async wire(): Promise<{ wire: Wire; url: string }> {
         const wire = await Wire.to(join(this.folder, ".s.PGSQL.5432"));
         this.wires.push(wire);
-        return { wire, url: `postgres://admin:${MARK}@127.0.0.1:${wire.port}/postgres?sslmode=disable` };
+        return { wire, url: urlOf(wire) };
     }
 
     /** A file in the server's data directory. */
@@ -179,6 +206,18 @@ export class Postgres {
 
     thaw(): void {
         this.signal("SIGCONT");
+    }
+
+    /** Its machine is gone. */
+    async kill(): Promise<void> {
+        this.signal("SIGKILL");
+        await until(() => this.ended, "the end of PostgreSQL");
+    }
+
+    /** A setting that is changed while it runs; connections hear of it with what they do next. */
+    set(setting: string): void {
+        appendFileSync(join(this.data, "postgresql.conf"), `${setting}\n`);
+        this.child!.kill("SIGHUP");
     }
 
     /** "immediate": without writing anything more, as a crash is. */

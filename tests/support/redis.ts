@@ -40,6 +40,7 @@ export class Wire {
     private refusing = false;
     private delayMs = 0;
     private left = Infinity;
+    private losing: (() => void) | undefined;
 
     private constructor(server: NetServer, port: number) {
         this.server = server;
@@ -84,7 +85,11 @@ export class Wire {
     }
 
     private deliver(pair: [Socket, Socket], data: Buffer): void {
-        if (data.length > this.left) {
+        if (this.losing) {
+            this.part();
+            this.losing();
+            this.losing = undefined;
+        } else if (data.length > this.left) {
             pair[0].end(data.subarray(0, this.left));
             pair[1].destroy();
             this.left = Infinity;
@@ -92,6 +97,11 @@ export class Wire {
             this.left -= data.length;
             pair[0].write(data);
         }
+    }
+
+    /** What the far side says next does not arrive, and nothing after it: resolves when that happened. */
+    lose(): Promise<void> {
+        return new Promise((done) => (this.losing = done));
     }
 
     /** Ends all connections; new ones are taken. */
