@@ -79,11 +79,12 @@ function newValue (rnd: Random): any {
   ])()
 }
 
-function newFormat (rnd: Random): Record<string, unknown> {
+/** `objects`: also values that are objects; see attributes() in write.ts. */
+function newFormat (rnd: Random, objects: boolean): Record<string, unknown> {
   const format: Record<string, unknown> = {}
   for (let n = rnd.int(1, 2); n > 0; n--) {
     format[rnd.pick(['bold', 'italic', 'link'])] =
-      rnd.chance(0.3) ? null : rnd.chance(0.7) ? true : randomAny(rnd, true)
+      rnd.chance(0.3) ? null : rnd.chance(0.7) ? true : randomAny(rnd, true, objects ? 0 : 3)
   }
   return format
 }
@@ -100,14 +101,14 @@ function range (rnd: Random, n: number): [number, number] {
   return [at, Math.min(n - at, rnd.chance(0.1) ? n : rnd.int(1, 5))]
 }
 
-function editText (rnd: Random, text: Y.Text): void {
+function editText (rnd: Random, text: Y.Text, objects: boolean): void {
   const [at, n] = range(rnd, text.length)
   const delta = (): void => {
     const ops: any[] = []
     if (at > 0) {
-      ops.push({ retain: at, ...(rnd.chance(0.3) ? { attributes: newFormat(rnd) } : {}) })
+      ops.push({ retain: at, ...(rnd.chance(0.3) ? { attributes: newFormat(rnd, objects) } : {}) })
     }
-    ops.push({ insert: randomText(rnd), ...(rnd.chance(0.5) ? { attributes: newFormat(rnd) } : {}) })
+    ops.push({ insert: randomText(rnd), ...(rnd.chance(0.5) ? { attributes: newFormat(rnd, objects) } : {}) })
     if (n > 0) {
       ops.push({ delete: n })
     }
@@ -115,11 +116,11 @@ function editText (rnd: Random, text: Y.Text): void {
   }
   rnd.weighted<() => void>([
     [8, () => { text.insert(at, randomText(rnd)) }],
-    [3, () => { text.insert(at, randomText(rnd), newFormat(rnd)) }],
+    [3, () => { text.insert(at, randomText(rnd), newFormat(rnd, objects)) }],
     [5, () => { text.delete(at, n) }],
-    [4, () => { text.format(at, n, newFormat(rnd)) }],
+    [4, () => { text.format(at, n, newFormat(rnd, objects)) }],
     [1, () => { text.insertEmbed(at, newEmbed(rnd)) }],
-    [1, () => { text.insertEmbed(at, newType(rnd), newFormat(rnd)) }],
+    [1, () => { text.insertEmbed(at, newType(rnd), newFormat(rnd, objects)) }],
     [2, delta],
     [1, () => { text.setAttribute(rnd.pick(keys), newValue(rnd)) }],
     [1, () => { text.removeAttribute(rnd.pick(keys)) }]
@@ -177,15 +178,15 @@ function editXml (rnd: Random, xml: Y.XmlFragment): void {
   ])()
 }
 
-/** One random edit somewhere in the document. */
-export function edit (rnd: Random, doc: Y.Doc): void {
+/** One random edit somewhere in the document; `objects`: values of formats may be such. */
+export function edit (rnd: Random, doc: Y.Doc, objects = true): void {
   if (rnd.chance(0.2)) {
     typing(rnd, doc.getText('plain'))
     return
   }
   const type = rnd.pick(reachable(doc))
   if (type instanceof Y.Text) {
-    editText(rnd, type)
+    editText(rnd, type, objects)
   } else if (type instanceof Y.Array) {
     editArray(rnd, type)
   } else if (type instanceof Y.Map) {

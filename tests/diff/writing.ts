@@ -118,7 +118,7 @@ export async function writingHistory (rnd: Steps, driver: Driver): Promise<Misma
     rnd.weighted<() => void>([
       [6, () => { transaction(step) }],
       [2, () => { receive(step) }],
-      [2, () => { edit(rnd, rnd.pick(others)) }],
+      [2, () => { edit(rnd, rnd.pick(others), objects) }],
       [1, () => { toOthers.splice(0).forEach(u => { others.forEach(o => { Y.applyUpdate(o, u, remote) }) }) }]
     ])()
   }

@@ -260,8 +260,8 @@ test("a client that returns with the clock it left with is seen at once, and goe
     await until(() => ann.sees(bob) === undefined, "Bob is gone");
 
     const again = await t.connect(server);
-    await again.join(roomId, bob);
     assert.equal(bob.awareness.meta.get(bob.doc.clientID)!.clock, clock, "he shows no newer clock");
+    await again.join(roomId, bob);
     await until(() => ann.sees(bob)?.["name"] === "Bob", "Bob is seen again");
     bob.show({ name: "Bob", cursor: 1 });
     await until(() => ann.sees(bob)?.["cursor"] === 1, "and his next change too");

@@ -10,11 +10,22 @@ const watchers = new Set<() => void>();
 /** Factor for all deadlines; the runner sets it from the build it drives. */
 export const pace = { slowness: 1 };
 
-/** Tells all waiters that something changed. */
-export function happened(): void {
+let again: NodeJS.Immediate | undefined;
+
+function lookAll(): void {
     for (const look of [...watchers]) {
         look();
     }
+}
+
+/** Tells all waiters that something changed. They look at once, and once more when what awaited a
+ * promise because of it has had its turn. */
+export function happened(): void {
+    lookAll();
+    again ??= setImmediate(() => {
+        again = undefined;
+        lookAll();
+    });
 }
 
 export class DeadlineError extends Error {}
