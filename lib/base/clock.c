@@ -1,7 +1,5 @@
 #include "base/clock.h"
 
-#include <time.h>
-
 static uint64_t read_ns(clockid_t id) {
     struct timespec t = {0};
     (void)clock_gettime(id, &t);
@@ -14,6 +12,12 @@ uint64_t clock_mono_ns(void) {
 
 uint64_t clock_mono_ms(void) {
     return clock_mono_ns() / 1000000u;
+}
+
+struct timespec clock_mono_after(uint64_t ms) {
+    uint64_t ns = clock_mono_ns() + ms * 1000000u;
+    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+                             .tv_nsec = (long)(ns % 1000000000u)};
 }
 
 uint64_t clock_wall_ms(void) {

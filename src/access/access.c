@@ -113,7 +113,7 @@ static bool asks_elsewhere(struct access *a, uint64_t conn, uint32_t req,
         !access_claim_nonce(a, id, conn)) {
         return false;
     }
-    uint64_t until_s = id->expires_s + a->checker.rules.leeway_s;
+    uint64_t until_s = id->expires_s + a->checker.rules.leeway_s + ACCESS_CLOCKS_S;
     uint64_t now = now_s();
     return a->claim(a->claim_ctx, slice_str(id->nonce), until_s > now ? until_s - now : 1, conn,
                     req, id);

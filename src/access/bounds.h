@@ -28,6 +28,9 @@
 /* A wsToken may say that it lives this long at most, whoever minted it: its nonce must be
  * remembered until then. */
 #define ACCESS_WS_TOKEN_S 3600
+/* How much longer other nodes are told to remember a nonce: so much their clocks may differ, and a
+ * token that one of them takes for expired is still not used twice. */
+#define ACCESS_CLOCKS_S 900
 /* Nonces are random; 16 bytes in hexadecimal are 32 characters. */
 #define ACCESS_NONCE_BYTES_MAX 128
 /* Nonces remembered. 131,072 are 400 connections a second over 300 s; a hundred bytes each. */

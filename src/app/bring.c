@@ -1,10 +1,11 @@
+#define _GNU_SOURCE 1 /* pthread_cond_clockwait */
 #include "app/bring.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/must.h"
 #include "wire/dialect.h"
 
@@ -47,12 +48,8 @@ static void post(struct bring *b, slice room, slice update, uint64_t number) {
 }
 
 static void wait_a_little(struct bring *b) {
-    struct timespec t;
-    must(clock_gettime(CLOCK_REALTIME, &t) == 0); /* the clock that conditions know */
-    t.tv_nsec += LOOK_MS * 1000000L;
-    t.tv_sec += t.tv_nsec / 1000000000L;
-    t.tv_nsec %= 1000000000L;
-    (void)pthread_cond_timedwait(&b->news, &b->lock, &t);
+    struct timespec until = clock_mono_after(LOOK_MS);
+    (void)pthread_cond_clockwait(&b->news, &b->lock, CLOCK_MONOTONIC, &until);
 }
 
 enum err bring_update(void *ctx, slice room, slice update, const atomic_bool *stop, bool *ret_news,

@@ -1,9 +1,10 @@
 /* wait.c: one job of the store, waited for. The wait may be given up before the job comes back, so
  * both ends count on what they share. */
+#define _GNU_SOURCE 1 /* pthread_cond_clockwait */
 #include <pthread.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/must.h"
 #include "control/control.h"
 
@@ -37,15 +38,6 @@ static void on_done(void *ctx, struct store_job *job) {
     let_go(w);
 }
 
-static struct timespec soon(void) {
-    struct timespec t;
-    must(clock_gettime(CLOCK_REALTIME, &t) == 0); /* the clock that conditions know */
-    t.tv_nsec += LOOK_MS * 1000000L;
-    t.tv_sec += t.tv_nsec / 1000000000L;
-    t.tv_nsec %= 1000000000L;
-    return t;
-}
-
 /* A chore is always waited for, as it lies with who asks; it ends soon when it is called off. */
 static bool give_up(struct store *store, struct store_chore *chore, bool append,
                     const atomic_bool *stop) {
@@ -70,8 +62,8 @@ struct store_job *control_do(struct store *store, struct store_job *job,
     store_post(store, job);
     (void)pthread_mutex_lock(&w->lock);
     while (!w->job && !give_up(store, chore, append, patience->stop)) {
-        struct timespec until = soon();
-        (void)pthread_cond_timedwait(&w->news, &w->lock, &until);
+        struct timespec until = clock_mono_after(LOOK_MS);
+        (void)pthread_cond_clockwait(&w->news, &w->lock, CLOCK_MONOTONIC, &until);
         if (patience->look && !w->job) {
             patience->look(patience->ctx);
         }

@@ -226,6 +226,9 @@
 #define CAPS_STORE_LOOK_MS 5000
 /* After failing to connect for a room's sake, others that want to be read are refused so long. */
 #define CAPS_STORE_REOPEN_MS 1000
+/* A clock that differs so much from the database server's is told of. Machines that keep time are
+ * milliseconds apart; a third of the leeway that tokens have. */
+#define CAPS_STORE_CLOCK_MS 10000
 /* The right to fold a room: folding the largest takes seconds. */
 #define CAPS_STORE_LEASE_MS 15000
 /* The write-ahead log is folded into its file at this length: 4 to 8 MB, read again at a start. */

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* pthread_cond_clockwait */
 #include "observe/span.h"
 
 #include <curl/curl.h>
@@ -104,13 +105,11 @@ void span_end(const struct span *s) {
 
 /* Waits a while, then takes all; true when these are the last. */
 static bool take(size_t *ret_count) {
-    struct timespec until;
-    must(clock_gettime(CLOCK_REALTIME, &until) == 0); /* the clock that the condition knows */
-    until.tv_sec += CAPS_SPANS_EVERY_MS / 1000;
+    struct timespec until = clock_mono_after(CAPS_SPANS_EVERY_MS);
     (void)pthread_mutex_lock(&tracer.lock);
     int e = 0;
     while (!tracer.closing && e != ETIMEDOUT) {
-        e = pthread_cond_timedwait(&tracer.filled, &tracer.lock, &until);
+        e = pthread_cond_clockwait(&tracer.filled, &tracer.lock, CLOCK_MONOTONIC, &until);
     }
     struct ended *full = tracer.queue;
     tracer.queue = tracer.sending;

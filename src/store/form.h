@@ -9,6 +9,8 @@
 #ifndef STORE_FORM_H
 #define STORE_FORM_H
 
+#include <stdatomic.h>
+
 #include "store/store.h"
 
 struct fault {
@@ -24,6 +26,9 @@ struct form_where {
     const char *password_file;
     bool relaxed;
     uint8_t node[NODE_BYTES]; /* who writes: random, another at each opening of the store */
+    /* The clock of a server that others use, too: how far, in milliseconds, its time since 1970 is
+     * beyond this process' monotonic clock. 0: not known, or there is none. Opening sets it. */
+    atomic_llong *ahead_ms;
 };
 
 /* What the shelf keeps of a room. */

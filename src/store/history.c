@@ -67,11 +67,11 @@ static enum err merge(const struct store_job *job, struct buf *authors, struct f
     return e;
 }
 
-/* Makes the version that is to be written, of what is stored now. Its label is there already. */
+/* Makes the version that is to be written, of what is stored now. Its label is there already, and
+ * its time comes when it is done. */
 static enum err save(struct store_job *job, slice now, struct fault *why) {
     struct store_version *v = job->versions;
     v->version = job->version;
-    v->at_ms = clock_wall_ms();
     v->plain_bytes = now.n;
     (void)snprintf(why->text, sizeof why->text, "no memory");
     return pack(now, &v->state);
@@ -82,7 +82,6 @@ static enum err serve_save(struct store_job *job, struct fault *why) {
     struct frame *now = NULL;
     if (!job->rows_count && snap->state) { /* nothing to merge, and packed already */
         *job->versions = (struct store_version){.version = job->version,
-                                                .at_ms = clock_wall_ms(),
                                                 .plain_bytes = snap->plain_bytes,
                                                 .automatic = job->versions->automatic,
                                                 .label = job->versions->label,
@@ -221,6 +220,7 @@ static void serve(struct store *st, struct store_job *job) {
         store_hand_back(st, job);
     } else if (job->op == STORE_SAVE || job->op == STORE_RESTORE) {
         job->work->made = true;
+        job->versions->at_ms = store_now_ms(st);
         queue_put(&st->to_shelf, job);
     } else {
         store_hand_back(st, job);

@@ -37,6 +37,7 @@ struct store {
 
     /* any thread, atomic */
     atomic_bool failing;
+    atomic_llong ahead_ms;     /* see form_where */
     atomic_size_t queued_rows; /* appends not yet handed back */
     atomic_size_t queued_bytes;
     atomic_bool moved; /* the journal is on a fresh connection, and the shelf not yet */
@@ -58,6 +59,9 @@ struct store {
     struct list_node folds; /* and chores, and all about versions */
 };
 
+/* Milliseconds since 1970 as all who share the store count them: by the database server's clock
+ * when there is one, as theirs may be wrong. Any thread. */
+uint64_t store_now_ms(const struct store *);
 /* Gives a job back to whoever wants it. */
 void store_hand_back(struct store *, struct store_job *);
 /* How a chore ended, or one step of it: gives it back unless *again. */

@@ -112,14 +112,8 @@ void queue_close(struct queue *q) {
     (void)pthread_cond_signal(&q->filled);
 }
 
-static struct timespec after_ms(int ms) {
-    uint64_t ns = clock_mono_ns() + (uint64_t)ms * 1000000;
-    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000),
-                             .tv_nsec = (long)(ns % 1000000000)};
-}
-
 bool queue_take(struct queue *q, struct list_node *to, int wait_ms) {
-    struct timespec until = after_ms(wait_ms > 0 ? wait_ms : 0);
+    struct timespec until = clock_mono_after(wait_ms > 0 ? (uint64_t)wait_ms : 0);
     int timed_out = wait_ms == 0;
     (void)pthread_mutex_lock(&q->lock);
     while (list_empty(&q->jobs) && !q->closed && !timed_out) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -352,7 +353,7 @@ slice pg_bytes(const PGresult *r, int row, int column) {
  * for long: its successor waits for them. Nor a place among the server's connections: when the
  * network has swallowed the end of it, the server would not look for hours. */
 static enum err set_up_session(struct pg *pg, bool relaxed, struct fault *why) {
-    char sql[800];
+    char sql[900];
     (void)snprintf(sql, sizeof sql,
                    "SET default_transaction_isolation='read committed'; SET statement_timeout=%u;"
                    " SET lock_timeout=%u; SET idle_in_transaction_session_timeout=%u; SET jit=off;"
@@ -361,7 +362,8 @@ static enum err set_up_session(struct pg *pg, bool relaxed, struct fault *why) {
                    " SELECT set_config('synchronous_commit', CASE WHEN %s THEN 'off'"
                    " WHEN current_setting('synchronous_commit')='off' THEN 'on'"
                    " ELSE current_setting('synchronous_commit') END, false),"
-                   " current_setting('server_encoding'), current_setting('fsync')",
+                   " current_setting('server_encoding'), current_setting('fsync'),"
+                   " (extract(epoch FROM clock_timestamp()) * 1000)::bigint",
                    (unsigned)CAPS_STORE_ANSWER_MS, (unsigned)CAPS_STORE_LOCK_MS,
                    (unsigned)CAPS_STORE_LOCK_MS, (unsigned)CAPS_STORE_TRY_IDLE_S,
                    (unsigned)CAPS_STORE_TRY_EVERY_S, (unsigned)CAPS_STORE_NETWORK_MS,
@@ -375,6 +377,7 @@ static enum err set_up_session(struct pg *pg, bool relaxed, struct fault *why) {
         e = ERR_STORE;
     }
     pg->unsafe = e == ERR_OK && strcmp(PQgetvalue(r, 0, 2), "off") == 0;
+    pg->clock_ms = e == ERR_OK ? strtoull(PQgetvalue(r, 0, 3), NULL, 10) : 0;
     PQclear(r);
     return e;
 }
@@ -406,6 +409,10 @@ enum err pg_open(struct pg *pg, const struct form_where *where, const char *cons
         (void)PQsetNoticeReceiver(pg->c, hear, pg);
     }
     e = e ? e : set_up_session(pg, where->relaxed, why);
+    if (e == ERR_OK) { /* relaxed: a number by itself */
+        atomic_store_explicit(where->ahead_ms, (long long)(pg->clock_ms - clock_mono_ms()),
+                              memory_order_relaxed);
+    }
     e = e ? e : pg_migrate(pg, why);
     e = e ? e : prepare(pg, statements, count, why);
     if (e != ERR_OK) {

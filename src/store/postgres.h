@@ -26,8 +26,9 @@
 
 struct pg {
     PGconn *c;
-    bool unsafe; /* the server does not sync: fsync=off */
-    bool warned; /* it has, since the last result */
+    bool unsafe;       /* the server does not sync: fsync=off */
+    bool warned;       /* it has, since the last result */
+    uint64_t clock_ms; /* its clock when this was opened, milliseconds since 1970 */
 };
 
 /* Connects, brings the schema up to date, prepares the statements; statement i is known by i. */

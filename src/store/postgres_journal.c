@@ -17,6 +17,8 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "limit/caps.h"
 #include "observe/log.h"
 #include "store/pack.h"
 #include "store/postgres_forms.h"
@@ -85,6 +87,18 @@ static void warn_unsafe(const struct pg *pg, const struct form_where *where) {
     }
 }
 
+/* Tokens are judged by this machine's clock, so that somebody should know. */
+static void warn_clock(const struct pg *pg) {
+    uint64_t own = clock_wall_ms();
+    uint64_t off = own > pg->clock_ms ? own - pg->clock_ms : pg->clock_ms - own;
+    if (off > CAPS_STORE_CLOCK_MS) {
+        log_limited(LOG_WARN, "CLOCK-OFF", log_u64("seconds", off / 1000),
+                    log_text("detail", own > pg->clock_ms
+                                           ? "this machine's clock is ahead of the database's"
+                                           : "this machine's clock is behind the database's"));
+    }
+}
+
 enum err postgres_journal_open(const struct form_where *where, bool first, void **ret,
                                uint64_t *ret_epoch, uint64_t *ret_last_id, struct fault *why) {
     struct journal *j = NEW(struct journal);
@@ -95,6 +109,7 @@ enum err postgres_journal_open(const struct form_where *where, bool first, void 
         postgres_journal_close(j, false);
         return e;
     }
+    warn_clock(&j->pg);
     if (first) {
         *ret_last_id = 0; /* the node is new */
         warn_unsafe(&j->pg, where);

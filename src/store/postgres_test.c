@@ -378,7 +378,8 @@ static void who_was_late_to_fold_changes_nothing(void **state) {
     const slice room = slice_str("r");
     open_store(f); /* makes the tables */
     type(f, "r", 0, 2);
-    struct form_where where = {.url = f->url};
+    atomic_llong ahead_ms = 0;
+    struct form_where where = {.url = f->url, .ahead_ms = &ahead_ms};
     struct fault why = {0};
     void *shelf[2] = {NULL, NULL};
     uint64_t fence[2] = {0, 0};

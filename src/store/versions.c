@@ -49,7 +49,7 @@ static size_t choose(const struct store *st, const struct store_version *v, size
         t[i] = (struct thin_version){
             .at_ms = v[i].at_ms, .bytes = v[i].packed_bytes, .named = !v[i].automatic};
     }
-    thin(&st->o.versions, clock_wall_ms(), t, n);
+    thin(&st->o.versions, store_now_ms(st), t, n);
     for (size_t i = 0; i < n; i++) {
         if (!t[i].keep) {
             ret_ids[count++] = v[i].id;
