@@ -37,7 +37,9 @@
     X(WHO, 17, 1, "who is in the room at yours?")                                                  \
     X(WHO_IS, 18, 1, "answer to WHO: members")                                                     \
     X(SANCTION, 19, 1, "a ban or mute that holds here")                                            \
-    X(REVOKED, 20, 0, "what has been revoked, a line each")
+    X(REVOKED, 20, 0, "what has been revoked, a line each")                                        \
+    X(PIECE, 21, 1, "answer to ASK and MORE: a part of an update, see room/pieces.h")              \
+    X(MORE, 22, 1, "send me the next part")
 
 enum envelope_kind {
 #define X(sym, number, room, what) ENVELOPE_##sym = (number),

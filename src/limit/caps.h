@@ -273,6 +273,14 @@
 /* One message between nodes. Redis cuts off a subscriber with 32 MiB unread, so half of that is the
  * most that can get through. */
 #define CAPS_BUS_BYTES (16 * CAPS_MIB)
+/* A difference of more goes in pieces of so much: few round trips, and Redis and both nodes can do
+ * something else in between. */
+#define CAPS_BUS_PIECE_BYTES (4 * CAPS_MIB)
+/* The largest difference: the memory of a document is more than its encoded state. */
+#define CAPS_BUS_DIFF_BYTES (256 * CAPS_MIB)
+/* A difference whose next piece nobody asks for is kept so long: who asks does so at once, or asks
+ * anew after CAPS_BUS_ASK_MS. */
+#define CAPS_BUS_GIVE_MS 10000
 /* A reply of Redis that is not yet whole: such a message, and what stands around it. */
 #define CAPS_BUS_REPLY_BYTES (CAPS_BUS_BYTES + CAPS_MIB)
 /* What other nodes said and a worker has not come to yet; over it what can be repaired is dropped.

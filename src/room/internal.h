@@ -23,8 +23,9 @@ void room_answer(struct room *, struct msg *, enum msg_kind, enum err);
 /* An empty document, with so many times the usual limits; NULL when memory is out. */
 struct yata_doc *room_doc_new(unsigned times);
 
-/* Takes an update of another node into the tick, or refuses it. */
-void room_take(struct room *, slice update);
+/* Takes an update of another node into the tick, or refuses it. Limits are twice as wide here: what
+ * two nodes have let in while they could not hear each other may be more than one would have. */
+void room_take(struct room *, slice update, uint64_t now_ms);
 
 /* ---- members.c ---- */
 

@@ -85,6 +85,7 @@ enum err lasting_loaded(struct room *r, const struct store_job *job) {
          * it was made of, and a document near a limit may come back a little larger. */
         yata_doc_free(r->doc);
         r->doc = room_doc_new(2);
+        r->wide = true;
         s = r->doc ? put_together(r->doc, job, &why) : YATA_NOMEM;
     }
     if (s == YATA_NOMEM) {
@@ -293,11 +294,11 @@ static void read_again(struct room *r, const struct store_job *job, uint64_t now
     }
     if (job->snapshot && yata_convert_update(YATA_V2, YATA_V1, job->snapshot->bytes,
                                              job->snapshot->n, &update, NULL) == YATA_OK) {
-        room_take(r, slice_of(update.p, update.n));
+        room_take(r, slice_of(update.p, update.n), now_ms);
         yata_bytes_fini(&update);
     }
     for (size_t i = 0; i < job->rows_count; i++) {
-        room_take(r, frame_slice(job->rows[i].update));
+        room_take(r, frame_slice(job->rows[i].update), now_ms);
     }
     r->version = job->version > r->version ? job->version : r->version;
     room_tick(r, now_ms);

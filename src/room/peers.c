@@ -30,6 +30,7 @@ struct peer {
     bool owes;            /* something of it was missed: it is to be asked */
     bool stranger;        /* what its clients show was dropped, or never known */
     struct frame *vector; /* what it said it has; NULL: looked at already */
+    struct giving giving; /* a large difference that it has asked for */
 };
 
 static const struct rooms_bus *bus_of(const struct room *r) {
@@ -62,7 +63,7 @@ static struct frame *enveloped(const struct envelope *e) {
         memcpy(f->bytes, b.p, b.n);
     } else {
         metric_add(METRIC_BUS_DROPPED, 0, 1);
-        log_limited(LOG_ERROR, "BUS-LARGE", log_str("roomId", e->room),
+        log_limited(LOG_WARN, "BUS-LARGE", log_str("roomId", e->room),
                     log_u64("bytes", e->payload.n));
     }
     buf_fini(&b);
@@ -300,6 +301,7 @@ static void peer_free(struct room *r, struct peer *who) {
     r->peers.members -= who->members;
     (void)map_remove_u64(&r->peers.by_node, who->node);
     frame_unref(who->vector);
+    giving_fini(&who->giving);
     mem_free(who);
 }
 
@@ -347,6 +349,7 @@ static void drop_peer(struct room *r, uint64_t node, uint64_t now_ms) {
     abroad_sweep(r, now_ms, who != NULL);
     if (p->asked_node == node) {
         p->asked_node = 0;
+        taking_fini(&p->taking);
         ask_next(r, now_ms);
     }
 }
@@ -396,7 +399,40 @@ static void answer(struct room *r, const struct envelope *e, uint64_t now_ms) {
     compare_later(r, now_ms); /* one comparison serves all who hear it */
 }
 
-static void on_ask(struct room *r, const struct envelope *e, uint64_t now_ms) {
+static void say_piece(struct room *r, struct peer *to, size_t at) {
+    struct buf b;
+    buf_init(&b, 0);
+    giving_piece(&to->giving, at, &b);
+    peers_say(r, ENVELOPE_PIECE, to->node, buf_slice(&b));
+    buf_fini(&b);
+}
+
+/* `to` is NULL when there are more nodes than are kept count of. */
+static void say_difference(struct room *r, struct peer *to, uint64_t node, slice difference,
+                           uint64_t now_ms) {
+    if (difference.n <= CAPS_BUS_PIECE_BYTES || !to) {
+        peers_say(r, ENVELOPE_DIFF, node, difference);
+        return;
+    }
+    struct frame *whole = frame_try_new(difference.n);
+    if (whole) {
+        memcpy(whole->bytes, difference.p, difference.n);
+        giving_begin(&to->giving, whole, ++r->peers.questions, now_ms);
+        say_piece(r, to, 0);
+    }
+}
+
+static void on_more(struct room *r, struct peer *who, const struct envelope *e, uint64_t now_ms) {
+    size_t at = 0;
+    enum err err = who ? giving_asked(&who->giving, e->payload, now_ms, &at) : ERR_NOT_FOUND;
+    if (err == ERR_OK) {
+        say_piece(r, who, at);
+    } else if (err == ERR_PARAMS) {
+        refuse(r, "its question for more is malformed");
+    }
+}
+
+static void on_ask(struct room *r, struct peer *who, const struct envelope *e, uint64_t now_ms) {
     struct yata_bytes out = {0};
     room_tick(r, now_ms);
     slice clocks = e->payload.n ? slice_of(e->payload.p + 1, e->payload.n - 1) : (slice){0};
@@ -410,7 +446,7 @@ static void on_ask(struct room *r, const struct envelope *e, uint64_t now_ms) {
     }
     say_everyone(r, e->node);
     abroad_say_sanctions(r, e->node, now_ms);
-    peers_say(r, ENVELOPE_DIFF, e->node, slice_of(out.p, out.n));
+    say_difference(r, who, e->node, slice_of(out.p, out.n), now_ms);
     yata_bytes_fini(&out);
 }
 
@@ -438,18 +474,41 @@ static void on_here(struct room *r, struct peer *who, const struct envelope *e) 
     }
 }
 
-static void on_diff(struct room *r, const struct envelope *e, uint64_t now_ms) {
+static void on_diff(struct room *r, uint64_t from, slice difference, uint64_t now_ms) {
     struct peers *p = &r->peers;
     metric_add(METRIC_BUS_REPAIRS, 0, 1);
-    p->asked_node = p->asked_node == e->node ? 0 : p->asked_node;
-    room_take(r, e->payload);
+    p->asked_node = p->asked_node == from ? 0 : p->asked_node;
+    room_take(r, difference, now_ms);
     if (p->state == PEERS_OPENING) {
         room_tick(r, now_ms);
     }
 }
 
+/* A part of a difference. One that was not asked for, or no more, is let lie. */
+static void on_piece(struct room *r, const struct envelope *e, uint64_t now_ms) {
+    struct peers *p = &r->peers;
+    bool whole = false;
+    if (p->asked_node != e->node) {
+        return;
+    }
+    enum err err = taking_piece(&p->taking, e->payload, &whole);
+    if (err == ERR_PARAMS) {
+        refuse(r, "its part of a difference is malformed");
+    } else if (err == ERR_OK && whole) {
+        on_diff(r, e->node, buf_slice(&p->taking.bytes), now_ms);
+        taking_fini(&p->taking);
+    } else if (err == ERR_OK) {
+        struct buf b;
+        buf_init(&b, 0);
+        taking_more(&p->taking, &b);
+        p->asked_ms = now_ms;
+        peers_say(r, ENVELOPE_MORE, e->node, buf_slice(&b));
+        buf_fini(&b);
+    }
+}
+
 /* What another node's clients changed. A trace that one of them began goes on here. */
-static void on_update(struct room *r, const struct envelope *e) {
+static void on_update(struct room *r, const struct envelope *e, uint64_t now_ms) {
     uint64_t start = clock_mono_ns();
     struct trace trace = {0};
     if (e->traced) {
@@ -457,7 +516,7 @@ static void on_update(struct room *r, const struct envelope *e) {
     }
     r->received_ns = r->received_ns ? r->received_ns : start;
     r->trace = r->trace.sampled || !trace_is_set(&trace) ? r->trace : trace;
-    room_take(r, e->payload);
+    room_take(r, e->payload, now_ms);
     if (span_wanted(&trace)) {
         span_end(&(struct span){.trace = trace,
                                 .id = span_id(),
@@ -480,13 +539,19 @@ static void hear(struct room *r, struct peer *who, const struct envelope *e, uin
         on_here(r, who, e);
         break;
     case ENVELOPE_ASK:
-        on_ask(r, e, now_ms);
+        on_ask(r, who, e, now_ms);
+        break;
+    case ENVELOPE_MORE:
+        on_more(r, who, e, now_ms);
         break;
     case ENVELOPE_DIFF:
-        on_diff(r, e, now_ms);
+        on_diff(r, e->node, e->payload, now_ms);
+        break;
+    case ENVELOPE_PIECE:
+        on_piece(r, e, now_ms);
         break;
     case ENVELOPE_UPDATE:
-        on_update(r, e);
+        on_update(r, e, now_ms);
         break;
     case ENVELOPE_PRESENCE:
     case ENVELOPE_EVERYONE:
@@ -629,8 +694,13 @@ void peers_sweep(struct room *r, uint64_t now_ms) {
         return;
     }
     abroad_sweep(r, now_ms, false);
+    size_t at = 0;
+    for (struct peer *who; (who = map_next(&p->by_node, &at)) != NULL;) {
+        giving_sweep(&who->giving, now_ms);
+    }
     if (p->asked_node && now_ms >= p->asked_ms + CAPS_BUS_ASK_MS) {
         p->asked_node = 0;
+        taking_fini(&p->taking);
         ask_next(r, now_ms);
         step(r, now_ms);
     }
@@ -660,9 +730,11 @@ void peers_fini(struct peers *p) {
     size_t at = 0;
     for (struct peer *who; (who = map_next(&p->by_node, &at)) != NULL;) {
         frame_unref(who->vector);
+        giving_fini(&who->giving);
         mem_free(who);
     }
     map_fini(&p->by_node);
+    taking_fini(&p->taking);
     for (struct list_node *n; p->early.next && (n = list_shift(&p->early)) != NULL;) {
         bus_mail_free(LIST_ITEM(n, struct bus_mail, node));
     }

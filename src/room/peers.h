@@ -12,7 +12,8 @@
  * Missing. What is published on a room's channel is numbered. Who finds a number missing asks the
  * sender for a difference. Who could not be heard (Redis was away, the process stood still) begins
  * a new epoch and says RETURN. Every now and then a room that is shared says COMPARE. All three
- * carry a digest of what the room holds, and who holds something else answers.
+ * carry a digest of what the room holds, and who holds something else answers. A large difference
+ * goes in pieces (pieces.h).
  *
  * Lasting. With a store that all nodes share only the node whose client made a change journals it.
  * With a store of its own each node journals all that it hears, and says OPEN to every node, also
@@ -27,6 +28,7 @@
 
 #include "base/map.h"
 #include "cluster/mail.h"
+#include "room/pieces.h"
 
 struct room;
 struct rooms;
@@ -67,6 +69,7 @@ struct peers {
     /* repair */
     uint64_t asked_node; /* who owes a difference; 0: nobody */
     uint64_t asked_ms;
+    struct taking taking;       /* what has come of a large one */
     uint64_t compare_ms;        /* when to compare next */
     struct list_node returning; /* in rooms' list: to say RETURN, or OPEN, soon */
     bool anew;                  /* RETURN, in a new epoch */

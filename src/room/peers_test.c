@@ -2,6 +2,9 @@
  * over, or never does.
  */
 #include "room/peers.h"
+
+#include "base/buf.h"
+#include "limit/caps.h"
 #include "room/rooms_test.h"
 
 enum { NODES = 2 };
@@ -11,6 +14,8 @@ struct net {
     struct list_node said[NODES]; /* mail for the bus */
     bool open[NODES];             /* room "r" is heard of */
     bool lossy;                   /* what is published is lost */
+    size_t pieces;                /* parts of differences that were said */
+    size_t lost_piece;            /* the one of these that does not arrive; 0: all do */
     bool silent;                  /* Redis does not even say how many heard it */
 };
 
@@ -76,10 +81,20 @@ static void hand(struct net *net, unsigned node, struct bus_mail *mail) {
     serve(net->at[node]);
 }
 
+/* Whether it gets lost. */
+static bool is_lost(struct net *net, const struct bus_mail *m) {
+    const char *why = NULL;
+    struct envelope e;
+    assert_int_equal(envelope_read(frame_slice(m->bytes), &e, &why), ERR_OK);
+    net->pieces += e.kind == ENVELOPE_PIECE;
+    return net->lossy || (e.kind == ENVELOPE_PIECE && net->pieces == net->lost_piece);
+}
+
 static void publish(struct net *net, unsigned from, struct bus_mail *m) {
     const char *why = NULL;
     size_t heard = 0;
-    for (unsigned i = 0; i < NODES && !net->lossy; i++) {
+    bool lost = is_lost(net, m);
+    for (unsigned i = 0; i < NODES && !lost; i++) {
         bool hears =
             m->to == BUS_TO_ROOM ? net->open[i] : m->to == BUS_TO_ALL || m->to == node_id(i);
         if (i != from && hears) {
@@ -233,6 +248,97 @@ static void a_missed_last_message_is_found_by_comparing(void **state) {
     }
 }
 
+/* ANN pastes so many bytes on the first node, which the other does not hear. */
+static void paste_unheard(struct net *net, size_t bytes) {
+    static const uint8_t head[] = {1, 1, 7, 0, 0x04, 1, 1, 't'}; /* a string in root "t" */
+    struct buf b;
+    buf_init(&b, 0);
+    buf_put(&b, head, sizeof head);
+    buf_put_varuint(&b, bytes);
+    uint8_t *text = buf_reserve(&b, bytes);
+    memset(text, 'x', bytes);
+    buf_commit(&b, bytes);
+    buf_put_u8(&b, 0);
+    net->lossy = true;
+    struct msg *m = tell(net->at[0], say(MSG_UPDATE, "r", ANN, buf_slice(&b)));
+    assert_int_equal(m->err, ERR_OK);
+    msg_free(m);
+    settle(net);
+    drop_posted(net->at[0]);
+    net->lossy = false;
+    buf_fini(&b);
+}
+
+/* Larger than a message can be, so also when it was a single edit. */
+static void a_large_difference_arrives_in_pieces(void **state) {
+    struct net *net = *state;
+    const size_t bytes = CAPS_BUS_BYTES + CAPS_BUS_PIECE_BYTES / 2;
+    both_join(net);
+    paste_unheard(net, bytes);
+    assert_int_equal(room_at(net, 1)->version, 0);
+    type_ok(net->at[0], ANN, 8, 0, 'b');
+    settle(net);
+    assert_int_equal(net->pieces, 1 + bytes / CAPS_BUS_PIECE_BYTES);
+    assert_same(net);
+    assert_int_equal(room_at(net, 1)->version, 2);
+    drop_posted(net->at[1]);
+}
+
+static void a_large_difference_of_which_a_piece_is_lost_is_asked_for_anew(void **state) {
+    struct net *net = *state;
+    both_join(net);
+    paste_unheard(net, 3 * CAPS_BUS_PIECE_BYTES);
+    net->lost_piece = 2;
+    type_ok(net->at[0], ANN, 8, 0, 'b');
+    settle(net);
+    assert_int_equal(net->pieces, 2);
+    pass(net, 39); /* until the next comparison */
+    assert_same(net);
+    assert_int_equal(net->pieces, 2 + 4);
+    drop_posted(net->at[1]);
+}
+
+/* Of each client a key in so many root types, of which `from` is the first. */
+static void make_roots(struct net *net, unsigned node, uint8_t client, unsigned from,
+                       unsigned count) {
+    struct buf b;
+    buf_init(&b, 0);
+    buf_put_u8(&b, 1);
+    buf_put_varuint(&b, count);
+    buf_put_u8(&b, client);
+    buf_put_u8(&b, 0);
+    for (unsigned i = 0; i < count; i++) {
+        buf_put(&b, "\x28\x01\x04", 3); /* a value, in a root type */
+        buf_printf(&b, "%04u", from + i);
+        buf_put(&b, "\x01k\x01\x7e", 4); /* null */
+    }
+    buf_put_u8(&b, 0);
+    struct msg *m = tell(net->at[node], say(MSG_UPDATE, "r", ANN, buf_slice(&b)));
+    assert_int_equal(m->err, ERR_OK);
+    msg_free(m);
+    buf_fini(&b);
+}
+
+/* Each has let in what its own limits allow: together it is more than either would have. */
+static void what_two_parted_nodes_have_let_in_is_taken_by_both(void **state) {
+    struct net *net = *state;
+    enum { MANY = CAPS_DOC_ROOTS * 2 / 3 };
+    both_join(net);
+    net->lossy = true;
+    make_roots(net, 0, 7, 0, MANY);
+    make_roots(net, 1, 8, MANY, MANY);
+    settle(net);
+    net->lossy = false;
+    for (unsigned i = 0; i < NODES; i++) {
+        hand(net, i, bus_mail_new(BUS_LOST, NULL));
+        hand(net, i, bus_mail_new(BUS_BACK, NULL));
+    }
+    settle(net);
+    assert_same(net);
+    drop_posted(net->at[0]);
+    drop_posted(net->at[1]);
+}
+
 static void a_room_that_opens_has_all_before_anybody_is_served(void **state) {
     struct net *net = *state;
     ask_join(net, 0, ANN);
@@ -299,6 +405,9 @@ int main(void) {
         TEST(a_change_is_told_to_the_other_node_and_to_its_members),
         TEST(who_misses_a_message_asks_for_a_difference),
         TEST(a_missed_last_message_is_found_by_comparing),
+        TEST(a_large_difference_arrives_in_pieces),
+        TEST(a_large_difference_of_which_a_piece_is_lost_is_asked_for_anew),
+        TEST(what_two_parted_nodes_have_let_in_is_taken_by_both),
         TEST(a_room_that_opens_has_all_before_anybody_is_served),
         TEST(a_room_is_served_also_when_nobody_answers),
         TEST(nothing_is_published_while_nobody_else_has_the_room),

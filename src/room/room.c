@@ -315,11 +315,34 @@ static enum err apply(struct room *r, struct msg *m, const struct identity *by,
     return ERR_OK;
 }
 
-void room_take(struct room *r, slice update) {
+/* The same document with wider limits, once. False when there is no memory for it. */
+static bool widen(struct room *r, uint64_t now_ms) {
+    struct yata_doc *wide = NULL;
+    struct yata_bytes state = {0};
+    room_tick(r, now_ms);
+    if (!r->wide && yata_encode_state(r->doc, NULL, 0, &state) == YATA_OK) {
+        wide = room_doc_new(2);
+    }
+    if (wide && yata_apply(wide, state.p, state.n, NULL, NULL) == YATA_OK) {
+        struct yata_doc *narrow = r->doc;
+        r->doc = wide;
+        r->wide = true;
+        wide = narrow;
+    }
+    yata_doc_free(wide);
+    yata_bytes_fini(&state);
+    begin(r);
+    return r->wide;
+}
+
+void room_take(struct room *r, slice update, uint64_t now_ms) {
     struct yata_applied did = {0};
     struct yata_error why = {0};
     begin(r);
     enum yata_status s = yata_apply(r->doc, update.p, update.n, &did, &why);
+    if (s == YATA_LIMIT && !r->wide && widen(r, now_ms)) {
+        s = yata_apply(r->doc, update.p, update.n, &did, &why);
+    }
     if (s != YATA_OK) {
         metric_add(METRIC_BUS_REFUSED, 0, 1);
         log_limited(LOG_WARN, "BUS-REFUSED", log_str("roomId", frame_slice(r->name)),

@@ -26,6 +26,7 @@ struct room {
     struct frame *name;
     uint32_t channel; /* unique on this server while it runs */
     struct yata_doc *doc;
+    bool wide;           /* it has been given wider limits, see room_take */
     uint64_t version;    /* accepted changes */
     struct frame *state; /* the whole state as last encoded, or NULL when it has changed since */
 

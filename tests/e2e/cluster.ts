@@ -297,6 +297,34 @@ test(
     { ms: 90_000 },
 );
 
+test(
+    "a node that was cut off while more was written than fits into a message gets all of it, and keeps it",
+    async (t) => {
+        const MIB = 1 << 20;
+        const redis = await Redis.start(t);
+        const all = await nodes(t, redis, 2, { flags: ["--max-update-bytes", String(4 * MIB)] });
+        const room = t.room();
+        const [ann, bob] = (await people(t, all, room)) as [Person, Person];
+        ann.replica.append("before ");
+        await agree([ann, bob]);
+        all[1]!.wire.part();
+        for (let i = 0; i < 10; i++) {
+            ann.replica.append(String.fromCharCode(97 + i).repeat(2 * MIB));
+        }
+        bob.replica.append("and meanwhile here ");
+        await Promise.all([ann, bob].map((one) => one.client.quiet(20_000)));
+        all[1]!.wire.heal();
+        await agree([ann, bob], 30_000);
+        await bob.client.close();
+        await all[1]!.server.stop();
+        const alone = await t.start(["--workers", "1", "--data", all[1]!.data]);
+        const reader = await person(t, alone, room);
+        await converged([ann.replica, reader.replica], 20_000);
+        assert.ok(ann.replica.text.length > 20 * MIB);
+    },
+    { ms: 90_000 },
+);
+
 test("Redis with users and passwords, several of them, and one that refuses the login", async (t) => {
     const secret = `${MARK} of Redis`;
     const first = await Redis.start(t, "--requirepass", secret);
