@@ -87,27 +87,32 @@ static int missing_order(const void *a, const void *b) {
     return (x->clock > y->clock) - (x->clock < y->clock);
 }
 
-/* Adds to the missing clocks, by client and clock ascending. In strict documents the lowest of each
- * client is enough; where there may be holes, any may come first. */
-static bool add_missing(struct yatai_waits *w, const struct yatai_missing *v, size_t n) {
-    if (!YATAI_RESERVE(&w->doc->mem, &w->missing, w->missing.n + n)) {
+/* Adds one to the missing clocks, to which they come in order: each once, and in strict documents,
+ * where no other can come first, only the lowest of each client. Room was reserved. */
+static void push_missing(struct yatai_waits *w, const struct yatai_missing *x) {
+    const struct yatai_missing *last = w->missing.n > 0 ? &w->missing.v[w->missing.n - 1] : NULL;
+    if (!last || x->client != last->client ||
+        (!w->doc->options.strict && x->clock != last->clock)) {
+        w->missing.v[w->missing.n++] = *x;
+    }
+}
+
+/* The missing clocks, by client and clock ascending: those that are known to be, n of them, which
+ * are in order, and those that a plan has found. */
+static bool join_missing(struct yatai_waits *w, const struct yatai_missing *known, size_t n,
+                         struct yatai_plan *plan) {
+    struct yatai_missing *found = plan->missing.v;
+    size_t count = plan->missing.n;
+    if (!YATAI_RESERVE(&w->doc->mem, &w->missing, n + count)) {
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        w->missing.v[w->missing.n++] = v[i];
+    if (count > 1) {
+        qsort(found, count, sizeof *found, missing_order);
     }
-    if (w->missing.n < 2) {
-        return true;
+    for (size_t i = 0, k = 0; i < n || k < count;) {
+        bool older = k == count || (i < n && missing_order(&known[i], &found[k]) <= 0);
+        push_missing(w, older ? &known[i++] : &found[k++]);
     }
-    qsort(w->missing.v, w->missing.n, sizeof *w->missing.v, missing_order);
-    size_t count = 1;
-    for (size_t i = 1; i < w->missing.n; i++) {
-        const struct yatai_missing *x = &w->missing.v[i], *last = &w->missing.v[count - 1];
-        if (x->client != last->client || (!w->doc->options.strict && x->clock != last->clock)) {
-            w->missing.v[count++] = *x;
-        }
-    }
-    w->missing.n = count;
     return true;
 }
 
@@ -168,7 +173,7 @@ static bool plan_retry(struct yatai_waits *w) {
                              YATAI_DEPTH_MAX, NULL) == YATA_OK &&
            yatai_plan_make(doc, plan, &doc->waiting, &doc->update) &&
            (plan->rest.n == 0 || write_rest(&w->part, &doc->waiting, plan)) &&
-           add_missing(w, plan->missing.v, plan->missing.n);
+           join_missing(w, NULL, 0, plan);
 }
 
 static bool plan_structs(struct yatai_waits *w) {
@@ -192,8 +197,7 @@ static bool plan_structs(struct yatai_waits *w) {
     }
     w->parts_kept = now->parts.n;
     return merge_parts(&w->part, &doc->mem, now->parts.v, &w->parts_kept, false) &&
-           add_missing(w, now->missing.v, now->missing.n) &&
-           add_missing(w, doc->plan.missing.v, doc->plan.missing.n);
+           join_missing(w, now->missing.v, now->missing.n, &doc->plan);
 }
 
 /* Adds the parts of a range that will be in holes. */
