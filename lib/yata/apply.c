@@ -278,12 +278,12 @@ enum yata_status yatai_apply_read(struct yata_doc *doc, struct yata_applied *ret
     integrate_all(&w);
     yatai_pending_commit(&w);
     if (ret_applied) {
-        bool retried = w.retry && doc->plan_waiting.moves > 0;
-        bool moved = doc->plan.moves > 0 || retried;
+        bool more = w.retry && doc->plan_waiting.moves > 0;
+        bool moved = doc->plan.moves > 0 || more;
         ret_applied->changed = moved || doc->deletes != deletes;
         ret_applied->pending = w.some && yatai_pending_any(doc);
         ret_applied->gap = behind_gap(doc);
-        ret_applied->freed = retried || w.ranges_freed;
+        ret_applied->freed = (more && w.earlier) || w.ranges_freed;
         ret_applied->whole =
             ret_applied->changed && !doc->old && !w.some && !w.retry && !w.ranges_freed;
     }

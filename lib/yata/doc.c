@@ -254,8 +254,5 @@ void yata_stats(const struct yata_doc *doc, struct yata_stats *ret) {
     for (size_t i = 1; i < doc->clients.n; i++) {
         ret->clients += doc->clients.v[i].clock > 0;
     }
-    for (size_t i = 0; i < doc->pending.parts.n; i++) {
-        ret->pending_bytes += doc->pending.parts.v[i].n;
-    }
-    ret->pending_bytes += doc->pending.ranges.n * YATAI_RANGE_BYTES;
+    ret->pending_bytes = doc->pending.bytes + doc->pending.ranges.n * YATAI_RANGE_BYTES;
 }

@@ -130,9 +130,14 @@ struct yatai_missing {
 };
 
 /* What cannot be applied yet; see pending.c. */
+struct yatai_run;
+
+typedef YATAI_VEC(struct yatai_run *) yatai_runs;
+
 struct yatai_pending {
-    YATAI_VEC(struct yatai_out) parts;       /* updates without deletions */
-    YATAI_VEC(struct yatai_missing) missing; /* by client, each once */
+    yatai_runs by_id;    /* structs, by client descending and clock */
+    yatai_runs by_need;  /* the same, by what they wait for */
+    size_t bytes;        /* of the structs, as updates */
     yatai_ranges ranges; /* deletions; by client descending and clock, disjoint */
 };
 

@@ -126,10 +126,10 @@ static bool write_with_pending(struct yatai_out *out, enum yata_format format,
     if (deletions.ranges.n > 0) {
         inputs[count++] = &deletions;
     }
-    if (doc->pending.parts.n > 0) {
-        if (!yatai_pending_write(&structs, doc) ||
-            yatai_update_read(&waiting, mem, YATAI_KEPT, structs.p, structs.n, depth, NULL) !=
-                YATA_OK) {
+    if (doc->pending.by_id.n > 0) {
+        yatai_pending_write(&structs, doc);
+        if (structs.failed || yatai_update_read(&waiting, mem, YATAI_KEPT, structs.p, structs.n,
+                                                depth, NULL) != YATA_OK) {
             goto out;
         }
         if (!yatai_update_diff(&rest, YATAI_KEPT, mem, &waiting, since, n) ||

@@ -149,7 +149,9 @@ static size_t plan_bytes(const struct yatai_plan *plan) {
 static size_t scratch_bytes(const struct yatai_waits *w) {
     const struct yata_doc *doc = w->doc;
     return update_bytes(&doc->update) + update_bytes(&doc->waiting) + plan_bytes(&doc->plan) +
-           plan_bytes(&doc->plan_waiting) + w->freed.cap + w->again.cap * sizeof *w->again.v;
+           plan_bytes(&doc->plan_waiting) + update_bytes(&w->read) + w->freed.cap +
+           w->again.cap * sizeof *w->again.v +
+           (w->queue.cap + w->taken.cap + w->gone.cap + w->fresh.cap) * sizeof *w->queue.v;
 }
 
 static bool memory_fits(const struct yatai_waits *w) {

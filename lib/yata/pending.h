@@ -11,18 +11,20 @@
 /* What one update does to what waits. Embed only; zeroed but for `doc`. */
 struct yatai_waits {
     struct yata_doc *doc;
-    struct yatai_out freed; /* bytes of what waited, when it is tried again */
-    bool retry;             /* it is: doc->waiting and doc->plan_waiting say how */
+    struct yatai_out freed; /* bytes of what goes in now, though it could not by itself */
+    bool retry;             /* there is such: doc->waiting and doc->plan_waiting say how */
+    bool earlier;           /* of earlier updates, too */
     bool some;              /* something of this update waits */
     bool ranges_freed;      /* deletions that waited can be applied */
-    /* How doc->pending will look. */
-    bool changes;
-    size_t parts_kept;
-    struct yatai_out part; /* to be added to them, if n > 0 */
-    YATAI_VEC(struct yatai_missing) missing;
+    yatai_runs queue;       /* to be looked at */
+    yatai_runs taken;       /* what goes in */
+    yatai_runs gone;        /* what others have by now */
+    yatai_runs fresh;       /* what is new, */
+    size_t filed;           /* of which so many are in the document's lists */
+    struct yatai_update read;
     yatai_ranges ranges;
     bool ranges_stay;   /* `ranges` come to those that wait, which nothing of the update is about */
-    yatai_ranges again; /* of a retry: all deletions, since those that waited are tried again */
+    yatai_ranges again; /* of a retry: all deletions that may have something to do by it */
 };
 
 /* Works it out, for the update and the plan in the document. False when memory is out. */
@@ -44,8 +46,8 @@ enum yata_status yatai_limits_check(const struct yatai_waits *, struct yata_erro
 
 /* ---- the document's side -------------------------------------------------------------------- */
 
-/* All structs that wait as one update. False when memory is out. */
-bool yatai_pending_write(struct yatai_out *, const struct yata_doc *);
+/* All structs that wait as one update. */
+void yatai_pending_write(struct yatai_out *, const struct yata_doc *);
 bool yatai_pending_any(const struct yata_doc *);
 void yatai_pending_fini(struct yata_doc *);
 

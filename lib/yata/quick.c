@@ -59,7 +59,7 @@ bool yatai_apply_quick(struct yata_doc *doc, const uint8_t *update, size_t n) {
     struct yatai_reader r = {.start = update, .p = update, .end = update + n};
     struct yatai_id id;
     struct yatai_ref ref;
-    if (!read_typing(&r, &id, &ref) || doc->pending.parts.n > 0 || doc->pending.ranges.n > 0) {
+    if (!read_typing(&r, &id, &ref) || doc->pending.by_id.n > 0 || doc->pending.ranges.n > 0) {
         return false;
     }
     uint32_t slot = yatai_client_find(doc, id.client);

@@ -131,6 +131,6 @@ static bool take_all(struct yata_doc *doc, struct yatai_plan *plan, struct yatai
 }
 
 bool yatai_plan_straight(struct yata_doc *doc, struct yatai_plan *plan, struct yatai_update *u) {
-    return u->refs.n >= FEW && !u->skips && doc->hole_count == 0 && doc->pending.parts.n == 0 &&
+    return u->refs.n >= FEW && !u->skips && doc->hole_count == 0 && doc->pending.by_id.n == 0 &&
            YATAI_RESERVE(&doc->mem, &plan->order, u->refs.n) && take_all(doc, plan, u);
 }
