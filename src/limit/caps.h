@@ -229,6 +229,12 @@
 /* A clock that differs so much from the database server's is told of. Machines that keep time are
  * milliseconds apart; a third of the leeway that tokens have. */
 #define CAPS_STORE_CLOCK_MS 10000
+/* What a node leaves to a room's owner, and the owner does not take up for so long, as it hangs or
+ * has gone, anybody does: some looks. So much is taken up in one look; the rest by the next. */
+#define CAPS_STORE_DUTY_MS 15000
+#define CAPS_STORE_DUTIES  64
+/* Nodes on one database, as on the bus. */
+#define CAPS_STORE_NODES 256
 /* The right to fold a room: folding the largest takes seconds. */
 #define CAPS_STORE_LEASE_MS 15000
 /* The write-ahead log is folded into its file at this length: 4 to 8 MB, read again at a start. */

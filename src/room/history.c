@@ -154,12 +154,13 @@ static struct msg *take_asked(struct history *h, uint64_t number) {
     return NULL;
 }
 
-/* An automatic version. One that failed is tried again after more editing. */
+/* An automatic version. One that failed is tried again after more editing; one that is another
+ * node's to make is made there. */
 static void saved(struct rooms *rs, struct room *r, const struct store_job *job) {
     rs->history.saving--;
     if (r) {
         r->lasting.saving = false;
-        r->lasting.edited |= job->err != ERR_OK;
+        r->lasting.edited |= job->err != ERR_OK && job->err != ERR_BUSY;
     }
     if (job->err == ERR_OK) {
         log_limited(LOG_DEBUG, "VERSION", log_str("roomId", frame_slice(job->room)),

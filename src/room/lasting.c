@@ -239,14 +239,14 @@ static void fold_if_heavy(struct room *r) {
 static void folded(struct room *r, const struct store_job *job) {
     struct lasting *l = &r->lasting;
     l->folding = false;
-    if (job->err != ERR_OK) {
+    if (job->err != ERR_OK && job->err != ERR_BUSY) {
         l->fold_again = weight(l) * 2;
-    } else if (job->rows_count) {
+    } else if (job->rows_count) { /* done, or another node does it */
         l->fold_again = 0;
         /* one that was begun before the room was last let go of may know of more */
         l->rows -= job->rows_count < l->rows ? job->rows_count : l->rows;
         l->rows_bytes -= job->rows_bytes < l->rows_bytes ? job->rows_bytes : l->rows_bytes;
-        l->snapshot_bytes = job->snapshot_bytes;
+        l->snapshot_bytes = job->err == ERR_OK ? job->snapshot_bytes : l->snapshot_bytes;
     }
 }
 

@@ -49,6 +49,15 @@ struct snapshot {
 
 void snapshot_fini(struct snapshot *);
 
+/* What one node does for a room, whoever has it open. The numbers are stored. */
+enum form_duty { FORM_FOLD = 1, FORM_VERSION = 2 };
+
+/* One that another node has left to this one. */
+struct form_left {
+    struct frame *room;
+    enum form_duty duty;
+};
+
 struct store_form {
     const char *name;
     /* A server that others use, too: a connection to it may be lost without anything being wrong,
@@ -79,9 +88,16 @@ struct store_form {
 
     enum err (*shelf_open)(const struct form_where *, void **ret, struct fault *);
     void (*shelf_close)(void *, bool clean);
-    /* May this node fold the room? ERR_BUSY: another does. NULL: there is no other. Comes before
-     * shelf_read; shelf_write is refused with ERR_BUSY when another has claimed it since. */
-    enum err (*shelf_claim)(void *, slice room, uint64_t *ret_fence, struct fault *);
+    /* May this node do that for the room? ERR_BUSY: another will, as it has been left to the room's
+     * owner (owner.h), unless it was `left_to_us`; or to whoever comes after the one who is at it.
+     * NULL: there is no other. Comes before shelf_read; shelf_write is refused with ERR_BUSY when
+     * another has claimed the room since. */
+    enum err (*shelf_claim)(void *, slice room, enum form_duty, bool left_to_us,
+                            uint64_t *ret_fence, struct fault *);
+    /* Takes up what has been left to this node, or to another that has not taken it up for long:
+     * at most so many; the rooms' names are the caller's. NULL with shelf_claim. */
+    enum err (*shelf_duties)(void *, struct form_left *ret, size_t most, size_t *ret_count,
+                             struct fault *);
     /* *ret_found false: there is none. The state is the caller's. */
     enum err (*shelf_read)(void *, slice room, struct snapshot *ret, bool *ret_found,
                            struct fault *);

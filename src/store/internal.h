@@ -57,6 +57,7 @@ struct store {
     void *shelf;
     struct list_node loads; /* served first */
     struct list_node folds; /* and chores, and all about versions */
+    uint64_t duties_ns;     /* when to look for them next */
 };
 
 /* Milliseconds since 1970 as all who share the store count them: by the database server's clock

@@ -15,7 +15,10 @@ void postgres_journal_rest(void *);
 
 enum err postgres_shelf_open(const struct form_where *, void **ret, struct fault *);
 void postgres_shelf_close(void *, bool clean);
-enum err postgres_shelf_claim(void *, slice room, uint64_t *ret_fence, struct fault *);
+enum err postgres_shelf_claim(void *, slice room, enum form_duty duty, bool left_to_us,
+                              uint64_t *ret_fence, struct fault *);
+enum err postgres_shelf_duties(void *, struct form_left *ret, size_t most, size_t *ret_count,
+                               struct fault *);
 enum err postgres_shelf_read(void *, slice room, struct snapshot *ret, bool *ret_found,
                              struct fault *);
 enum err postgres_shelf_write(void *, slice room, const struct snapshot *, struct fault *);
@@ -32,6 +35,9 @@ enum {
     PG_SHELF_CLAIM,
     PG_SHELF_WRITE,
     PG_SHELF_TIDY,
+    PG_SHELF_NODES,
+    PG_SHELF_LEAVE,
+    PG_SHELF_DUTIES,
     PG_VERSION_LIST,
     PG_VERSION_READ,
     PG_VERSION_WRITE,

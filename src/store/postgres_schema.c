@@ -34,6 +34,8 @@ static const char *const steps[] = {
     "CREATE TABLE collab_life(only_row boolean PRIMARY KEY DEFAULT true CHECK(only_row),"
     " epoch bigint NOT NULL);"
     "INSERT INTO collab_life(epoch) VALUES(0);",
+    "CREATE TABLE collab_duty(room text COLLATE \"C\" NOT NULL, what bigint NOT NULL,"
+    " node uuid NOT NULL, since timestamptz NOT NULL, PRIMARY KEY(room, what));",
 };
 
 enum { NEWEST = sizeof steps / sizeof *steps };

@@ -2,27 +2,49 @@
  * postgres_versions.c.
  *
  * Several nodes may want to fold a room. One may: it holds the room's lease, for so long by the
- * database's clock, and each taking of a lease has a number, its fence, that is never given again.
- * A snapshot is written, and the rows that went into it are deleted, in the one statement that
- * finds that very fence still there; so who was late, whatever delayed it, changes nothing.
+ * database's clock and as long as it is connected, and each taking of a lease has a number, its
+ * fence, that is never given again. A snapshot is written, and the rows that went into it are
+ * deleted, in the one statement that finds that very fence still there; so who was late, whatever
+ * delayed it, changes nothing.
+ *
+ * Who should is the room's owner (owner.h), whether it has the room open or not: the others leave
+ * it what they want to have done, in collab_duty, where it looks every now and then. What it does
+ * not take up in time, as it hangs or has gone, anybody does.
  */
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "limit/caps.h"
+#include "store/owner.h"
 #include "store/pack.h"
 #include "store/postgres_forms.h"
+
+/* Of a row of collab_node: the node is connected, as it holds its lock (postgres_journal.c). */
+#define LIVES                                                                                      \
+    "EXISTS(SELECT FROM pg_locks WHERE locktype='advisory' AND mode='ShareLock' AND granted"       \
+    " AND objsubid=1 AND database=(SELECT oid FROM pg_database WHERE datname=current_database())"  \
+    " AND classid::bigint << 32 | objid::bigint = collab_node.lock)"
 
 static const char *const statements[PG_SHELF_STATEMENTS] = {
     [PG_SHELF_READ] =
         "SELECT version, epoch, at_ms, plain_bytes, state, sum, authors FROM collab_room"
         " WHERE name=$1::text",
+    [PG_SHELF_NODES] = "SELECT node FROM collab_node WHERE " LIVES " LIMIT $1::bigint",
+    [PG_SHELF_LEAVE] =
+        "INSERT INTO collab_duty VALUES($1::text, $2::bigint, $3::uuid, clock_timestamp())"
+        " ON CONFLICT(room, what) DO UPDATE SET node=EXCLUDED.node", /* not younger by that */
+    [PG_SHELF_DUTIES] =
+        "DELETE FROM collab_duty WHERE ctid=ANY(ARRAY(SELECT ctid FROM collab_duty"
+        " WHERE node=$1::uuid OR since < clock_timestamp() - $2::bigint * interval '1 ms'"
+        " LIMIT $3::bigint FOR UPDATE SKIP LOCKED)) RETURNING room, what",
     [PG_SHELF_CLAIM] =
-        "INSERT INTO collab_lease VALUES($1::text, $2::uuid, nextval('collab_fence'),"
+        "WITH done AS (DELETE FROM collab_duty WHERE room=$1::text AND what=$4::bigint)"
+        " INSERT INTO collab_lease VALUES($1::text, $2::uuid, nextval('collab_fence'),"
         " clock_timestamp() + $3::bigint * interval '1 ms')"
         " ON CONFLICT(room) DO UPDATE SET node=EXCLUDED.node, fence=EXCLUDED.fence,"
         " expires=EXCLUDED.expires WHERE collab_lease.node=EXCLUDED.node"
-        " OR collab_lease.expires < clock_timestamp() RETURNING fence",
+        " OR collab_lease.expires < clock_timestamp() OR NOT EXISTS(SELECT FROM collab_node"
+        " WHERE collab_node.node=collab_lease.node AND " LIVES ") RETURNING fence",
     [PG_SHELF_WRITE] =
         "WITH mine AS (SELECT room FROM collab_lease WHERE room=$1::text AND node=$2::uuid"
         "  AND fence=$3::bigint FOR UPDATE),"
@@ -109,20 +131,86 @@ enum err postgres_shelf_read(void *shelf, slice room, struct snapshot *ret, bool
 
 /* ---- folding ---- */
 
-enum err postgres_shelf_claim(void *shelf, slice room, uint64_t *ret_fence, struct fault *why) {
-    struct pg_shelf *s = shelf;
+/* Whose duty the room is: ours, too, when no other node lives. */
+static enum err find_owner(struct pg_shelf *s, slice room, uint8_t *ret, struct fault *why) {
+    uint8_t nodes[CAPS_STORE_NODES][NODE_BYTES];
+    struct pg_params p = {0};
+    pg_put_number(&p, CAPS_STORE_NODES);
+    PGresult *r = NULL;
+    enum err e = pg_read(&s->pg, PG_SHELF_NODES, &p, &r, why);
+    size_t n = 0;
+    for (int i = 0; e == ERR_OK && i < PQntuples(r); i++) {
+        slice node = pg_bytes(r, i, 0);
+        if (node.n == NODE_BYTES) {
+            memcpy(nodes[n++], node.p, NODE_BYTES);
+        }
+    }
+    PQclear(r);
+    memcpy(ret, n ? nodes[owner_of(nodes, n, room)] : s->node, NODE_BYTES);
+    return e;
+}
+
+/* ERR_BUSY when that went well. */
+static enum err leave_to(struct pg_shelf *s, slice room, enum form_duty duty, const uint8_t *node,
+                         const char *words, struct fault *why) {
+    struct pg_params p = {0};
+    pg_put_bytes(&p, room);
+    pg_put_number(&p, duty);
+    pg_put_bytes(&p, slice_of(node, NODE_BYTES));
+    enum err e = pg_write(&s->pg, PG_SHELF_LEAVE, &p, NULL, why);
+    if (e == ERR_OK) {
+        (void)snprintf(why->text, sizeof why->text, "%s", words);
+        e = ERR_BUSY;
+    }
+    return e;
+}
+
+static enum err take_lease(struct pg_shelf *s, slice room, enum form_duty duty, uint64_t *ret_fence,
+                           struct fault *why) {
     struct pg_params p = {0};
     pg_put_bytes(&p, room);
     pg_put_bytes(&p, slice_of(s->node, NODE_BYTES));
     pg_put_number(&p, CAPS_STORE_LEASE_MS);
+    pg_put_number(&p, duty);
     PGresult *r = NULL;
     enum err e = pg_write(&s->pg, PG_SHELF_CLAIM, &p, &r, why);
-    if (e == ERR_OK && PQntuples(r) == 0) {
-        (void)snprintf(why->text, sizeof why->text, "another node folds this room");
-        e = ERR_BUSY;
-    }
-    if (e == ERR_OK) {
+    bool free = e == ERR_OK && PQntuples(r) > 0;
+    if (free) {
         *ret_fence = pg_number(r, 0, 0);
+    }
+    PQclear(r);
+    return e || free ? e : leave_to(s, room, duty, s->node, "another node is at this room", why);
+}
+
+enum err postgres_shelf_claim(void *shelf, slice room, enum form_duty duty, bool left_to_us,
+                              uint64_t *ret_fence, struct fault *why) {
+    struct pg_shelf *s = shelf;
+    uint8_t owner[NODE_BYTES];
+    memcpy(owner, s->node, NODE_BYTES);
+    enum err e = left_to_us ? ERR_OK : find_owner(s, room, owner, why);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (memcmp(owner, s->node, NODE_BYTES) != 0) {
+        return leave_to(s, room, duty, owner, "this room is another node's duty", why);
+    }
+    return take_lease(s, room, duty, ret_fence, why);
+}
+
+enum err postgres_shelf_duties(void *shelf, struct form_left *ret, size_t most, size_t *ret_count,
+                               struct fault *why) {
+    struct pg_shelf *s = shelf;
+    struct pg_params p = {0};
+    pg_put_bytes(&p, slice_of(s->node, NODE_BYTES));
+    pg_put_number(&p, CAPS_STORE_DUTY_MS);
+    pg_put_number(&p, most);
+    PGresult *r = NULL;
+    enum err e = pg_write(&s->pg, PG_SHELF_DUTIES, &p, &r, why);
+    *ret_count = e == ERR_OK ? (size_t)PQntuples(r) : 0;
+    for (size_t i = 0; i < *ret_count; i++) {
+        bool folds = pg_number(r, (int)i, 1) == FORM_FOLD;
+        ret[i] = (struct form_left){.room = frame_copy(pg_bytes(r, (int)i, 0)),
+                                    .duty = folds ? FORM_FOLD : FORM_VERSION};
     }
     PQclear(r);
     return e;
@@ -188,6 +276,7 @@ const struct store_form store_postgres = {
     .shelf_open = postgres_shelf_open,
     .shelf_close = postgres_shelf_close,
     .shelf_claim = postgres_shelf_claim,
+    .shelf_duties = postgres_shelf_duties,
     .shelf_read = postgres_shelf_read,
     .shelf_write = postgres_shelf_write,
     .shelf_rest = postgres_shelf_rest,

@@ -35,6 +35,7 @@ static struct fixture *neighbour(const struct fixture *of) {
     struct fixture *f = new_fixture();
     memcpy(f->schema, of->schema, sizeof f->schema);
     memcpy(f->url, of->url, sizeof f->url);
+    f->duties_ms = of->duties_ms;
     return f;
 }
 
@@ -182,6 +183,7 @@ static void a_transaction_that_the_server_gives_up_is_run_again(void **state) {
 /* ---- standbys, and servers that are none any more ---- */
 
 static void set_server(const char *setting) {
+    (void)server_sql(NULL, "SET synchronous_commit=local"); /* for whoever says this */
     (void)server_sql(NULL, "ALTER SYSTEM %s", setting);
     (void)server_sql(NULL, "SELECT pg_reload_conf()");
 }
@@ -321,8 +323,25 @@ static void of_several_servers_the_next_is_tried_also_when_one_hangs_up_or_refus
 
 /* ---- several nodes ---- */
 
+static void wait_until_folded(const struct fixture *f, const char *room) {
+    for (int i = 0; i < 1000 && rows_of(f, room); i++) {
+        (void)poll(NULL, 0, 10); /* who does it for another does not tell */
+    }
+    assert_int_equal(rows_of(f, room), 0);
+}
+
+/* Finds a room that this node is the owner of, with three letters, folded. */
+static void own_room(struct fixture *f, char *room, size_t bytes) {
+    unsigned i = 0;
+    do {
+        (void)snprintf(room, bytes, "room-%u", i++);
+        type(f, room, 0, 3);
+    } while (try_fold(f, room, false) != ERR_OK);
+}
+
 static void nodes_on_one_database_write_one_room_and_each_loads_all(void **state) {
     struct fixture *a = *state;
+    a->duties_ms = 10;
     struct fixture *b = neighbour(a);
     open_store(a);
     open_store(b);
@@ -337,39 +356,150 @@ static void nodes_on_one_database_write_one_room_and_each_loads_all(void **state
         assert_true(job->version >= 10);
         store_job_free(job);
     }
-    fold_room(a, "r");
-    assert_int_equal(rows_of(a, "r"), 0);
+    (void)try_fold(a, "r", false);
+    wait_until_folded(a, "r");
     struct store_job *job = ask(b, STORE_LOAD, "r");
     assert_int_equal(letters(job), 10);
     store_job_free(job);
     drop(b);
 }
 
-static void one_node_folds_a_room_at_a_time(void **state) {
+static long automatic_versions(const struct fixture *f, const char *room) {
+    return server_sql(f->schema,
+                      "SELECT count(*) FROM collab_version WHERE automatic AND room='%s'", room);
+}
+
+static void a_room_is_folded_and_its_versions_made_by_its_owner_whoever_asks(void **state) {
     struct fixture *a = *state;
+    a->duties_ms = 10;
     struct fixture *b = neighbour(a);
+    char room[20];
     open_store(a);
     open_store(b);
-    type(a, "r", 0, 3);
-    assert_int_equal(try_fold(a, "r", false), ERR_OK);
-    type(b, "r", 3, 6);
-    assert_int_equal(try_fold(b, "r", false), ERR_BUSY);
-    assert_int_equal(rows_of(b, "r"), 3);
-    assert_int_equal(save(b, "r", ""),
-                     0); /* nor does the other make versions that nobody asked for */
-    assert_true(save(b, "r", "named") > 0);
-    assert_true(save(a, "r", "") > 0);
-    assert_int_equal(try_fold(a, "r", true), ERR_OK); /* and lets go of it */
-    assert_int_equal(rows_of(b, "r"), 0);
-    type(b, "r", 6, 7);
-    assert_int_equal(try_fold(b, "r", false), ERR_OK);
-    close_store(b); /* who ends lets go, too */
-    type(a, "r", 7, 8);
-    assert_int_equal(try_fold(a, "r", false), ERR_OK);
-    struct store_job *job = ask(a, STORE_LOAD, "r");
-    assert_int_equal(letters(job), 8);
+    own_room(a, room, sizeof room);
+    type(b, room, 3, 6);
+    assert_int_equal(try_fold(b, room, true), ERR_BUSY);
+    wait_until_folded(a, room);
+    assert_int_equal(save(b, room, ""), 0);
+    assert_true(save(b, room, "named") > 0); /* what somebody has asked for is made at once */
+    for (int i = 0; i < 1000 && !automatic_versions(a, room); i++) {
+        (void)poll(NULL, 0, 10);
+    }
+    assert_int_equal(automatic_versions(a, room), 1);
+    assert_int_equal(
+        server_sql(a->schema, "SELECT count(*) FROM collab_duty WHERE room='%s'", room), 0);
+    close_store(a); /* the next is */
+    type(b, room, 6, 7);
+    assert_int_equal(try_fold(b, room, false), ERR_OK);
+    assert_int_equal(rows_of(b, room), 0);
+    struct store_job *job = ask(b, STORE_LOAD, room);
+    assert_int_equal(letters(job), 7);
     store_job_free(job);
     drop(b);
+}
+
+static void what_an_owner_does_not_take_up_in_time_anybody_does(void **state) {
+    struct fixture *f = *state;
+    f->duties_ms = 10;
+    open_store(f);
+    type(f, "new", 0, 3);
+    type(f, "old", 0, 3);
+    (void)server_sql(f->schema, "INSERT INTO collab_duty VALUES"
+                                "('new', 1, gen_random_uuid(), now()),"
+                                "('old', 1, gen_random_uuid(), now() - interval '1 minute'),"
+                                "('none', 2, gen_random_uuid(), now() - interval '1 minute')");
+    wait_until_folded(f, "old");
+    assert_int_equal(rows_of(f, "new"), 3);
+    assert_int_equal(server_sql(f->schema, "SELECT count(*) FROM collab_duty"), 1);
+}
+
+/* A node that lives, as far as the tables tell: the administrator holds its lock. */
+#define ANOTHER "00000000-0000-0000-0000-000000000000"
+
+static void another_node(const struct fixture *f) {
+    (void)server_sql(f->schema, "INSERT INTO collab_node VALUES('" ANOTHER "', 77, now())");
+    (void)server_sql(NULL, "SELECT pg_advisory_lock_shared(77)");
+}
+
+static void who_finds_another_at_the_room_comes_later(void **state) {
+    struct fixture *f = *state;
+    f->duties_ms = 10;
+    char room[20];
+    open_store(f);
+    another_node(f);
+    own_room(f, room, sizeof room);
+    type(f, room, 3, 6);
+    (void)server_sql(f->schema, "UPDATE collab_lease SET node='" ANOTHER "', expires=now()"
+                                " + interval '1 hour'");
+    assert_int_equal(try_fold(f, room, true), ERR_BUSY);
+    assert_int_equal(rows_of(f, room), 3);
+    (void)server_sql(f->schema, "UPDATE collab_lease SET expires=now() - interval '1 s'");
+    wait_until_folded(f, room);
+    (void)server_sql(NULL, "SELECT pg_advisory_unlock_all()");
+}
+
+enum { MANY_ROOMS = 30 };
+
+/* One node is asked to fold all; all nodes do it. */
+static void fold_many(struct fixture *by, unsigned from) {
+    char room[20];
+    for (unsigned i = 0; i < MANY_ROOMS; i++) {
+        (void)snprintf(room, sizeof room, "many-%u", i);
+        type(by, room, from, from + 1);
+        (void)try_fold(by, room, true);
+    }
+    for (unsigned i = 0; i < MANY_ROOMS; i++) {
+        (void)snprintf(room, sizeof room, "many-%u", i);
+        wait_until_folded(by, room);
+    }
+}
+
+static void duties_are_spread_over_the_nodes_and_those_of_one_that_goes_move(void **state) {
+    struct fixture *f[3] = {*state, NULL, NULL};
+    f[0]->duties_ms = 10;
+    for (int i = 0; i < 3; i++) {
+        f[i] = i ? neighbour(f[0]) : f[0];
+        open_store(f[i]);
+    }
+    (void)server_sql(f[0]->schema,
+                     "CREATE TABLE took(round int, room text, node uuid);"
+                     "CREATE TABLE round AS SELECT 1 AS n;"
+                     "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+                     " INSERT INTO %s.took SELECT n, NEW.room, NEW.node FROM %s.round;"
+                     " RETURN NULL; END$$; CREATE TRIGGER note AFTER INSERT ON collab_lease"
+                     " FOR EACH ROW EXECUTE FUNCTION note()",
+                     f[0]->schema, f[0]->schema);
+    fold_many(f[0], 0);
+    assert_int_equal(server_sql(f[0]->schema, "SELECT count(DISTINCT node) FROM took"), 3);
+    drop(f[2]);
+    (void)server_sql(f[0]->schema, "UPDATE round SET n=2");
+    fold_many(f[0], 1);
+    const char *by = "SELECT count(DISTINCT node) FROM took WHERE round=2";
+    assert_int_equal(server_sql(f[0]->schema, "%s", by), 2);
+    const char *moved = "SELECT count(*) FROM took x JOIN took y USING(room) WHERE x.round=1 AND"
+                        " y.round=2 AND x.node<>y.node AND x.node IN (SELECT node FROM"
+                        " collab_node)";
+    assert_int_equal(server_sql(f[0]->schema, "%s", moved), 0);
+    drop(f[1]);
+}
+
+static void tables_of_the_format_before_are_brought_up_to_date(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    type(f, "r", 0, 3);
+    close_store(f);
+    (void)server_sql(f->schema, "DROP TABLE collab_duty");
+    (void)server_sql(f->schema, "UPDATE collab_schema SET version=1");
+    open_store(f);
+    expect_room(f, "r", 3, 3);
+    fold_room(f, "r");
+    assert_int_equal(server_sql(f->schema, "SELECT version FROM collab_schema"), 2);
+}
+
+/* Without asking who is the owner, as somebody does who does not know better. */
+static enum err claim(void *shelf, uint64_t *ret_fence) {
+    struct fault why = {0};
+    return store_postgres.shelf_claim(shelf, slice_str("r"), FORM_FOLD, true, ret_fence, &why);
 }
 
 static void who_was_late_to_fold_changes_nothing(void **state) {
@@ -378,6 +508,7 @@ static void who_was_late_to_fold_changes_nothing(void **state) {
     const slice room = slice_str("r");
     open_store(f); /* makes the tables */
     type(f, "r", 0, 2);
+    another_node(f); /* that is shelf[0] */
     atomic_llong ahead_ms = 0;
     struct form_where where = {.url = f->url, .ahead_ms = &ahead_ms};
     struct fault why = {0};
@@ -388,10 +519,10 @@ static void who_was_late_to_fold_changes_nothing(void **state) {
         where.node[0] = (uint8_t)i;
         assert_int_equal(form->shelf_open(&where, &shelf[i], &why), ERR_OK);
     }
-    assert_int_equal(form->shelf_claim(shelf[0], room, &fence[0], &why), ERR_OK);
-    assert_int_equal(form->shelf_claim(shelf[1], room, &fence[1], &why), ERR_BUSY);
-    (void)server_sql(f->schema, "UPDATE collab_lease SET expires=now() - interval '1 s'");
-    assert_int_equal(form->shelf_claim(shelf[1], room, &fence[1], &why), ERR_OK);
+    assert_int_equal(claim(shelf[0], &fence[0]), ERR_OK);
+    assert_int_equal(claim(shelf[1], &fence[1]), ERR_BUSY);
+    (void)server_sql(NULL, "SELECT pg_advisory_unlock_all()"); /* it is gone */
+    assert_int_equal(claim(shelf[1], &fence[1]), ERR_OK);
     assert_true(fence[1] > fence[0]);
     struct store_job *read = ask(f, STORE_LOAD, "r");
     snap.rows = read->rows;
@@ -563,7 +694,11 @@ int main(void) {
         TEST(a_server_that_becomes_read_only_is_neither_written_nor_read),
         TEST(of_several_servers_the_next_is_tried_also_when_one_hangs_up_or_refuses),
         TEST(nodes_on_one_database_write_one_room_and_each_loads_all),
-        TEST(one_node_folds_a_room_at_a_time),
+        TEST(a_room_is_folded_and_its_versions_made_by_its_owner_whoever_asks),
+        TEST(what_an_owner_does_not_take_up_in_time_anybody_does),
+        TEST(who_finds_another_at_the_room_comes_later),
+        TEST(duties_are_spread_over_the_nodes_and_those_of_one_that_goes_move),
+        TEST(tables_of_the_format_before_are_brought_up_to_date),
         TEST(who_was_late_to_fold_changes_nothing),
         TEST(rows_that_came_meanwhile_stay_when_a_room_is_folded),
         TEST(versions_go_on_above_what_anybody_can_have_seen),

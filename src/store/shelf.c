@@ -36,7 +36,7 @@ static enum err try_read(struct store *st, struct store_job *job, struct snapsho
     slice room = frame_slice(job->room);
     enum err e = shelf_ensure_open(st, why);
     if (e == ERR_OK && job->op == STORE_FOLD && st->form->shelf_claim) {
-        e = st->form->shelf_claim(st->shelf, room, &job->fence, why);
+        e = st->form->shelf_claim(st->shelf, room, FORM_FOLD, job->left_to_us, &job->fence, why);
     }
     return e ? e : st->form->shelf_read(st->shelf, room, ret, ret_found, why);
 }
@@ -152,14 +152,64 @@ static void do_later(struct store *st, struct store_job *job) {
     }
 }
 
+/* ---- what other nodes have left to this one ---- */
+
+static void forget(void *ctx, struct store_job *job) {
+    (void)ctx;
+    store_job_free(job);
+}
+
+static void take_up(struct store *st, const struct form_left *left) {
+    bool folds = left->duty == FORM_FOLD;
+    struct store_job *job = folds ? store_job_new(STORE_FOLD, left->room)
+                                  : store_job_save(left->room, (slice){0}, true);
+    job->left_to_us = true;
+    job->leaving = true; /* whoever has it open asks again */
+    job->done = forget;
+    queue_put(&st->to_journal, job);
+}
+
+static void look_for_duties(struct store *st) {
+    struct form_left left[CAPS_STORE_DUTIES];
+    size_t n = 0;
+    struct fault why = {0};
+    if (atomic_load_explicit(&st->failing, memory_order_relaxed)) { /* only to spare the tries */
+        return;
+    }
+    enum err e = shelf_ensure_open(st, &why);
+    e = e ? e : st->form->shelf_duties(st->shelf, left, CAPS_STORE_DUTIES, &n, &why);
+    for (size_t i = 0; i < n; i++) {
+        take_up(st, &left[i]);
+        frame_unref(left[i].room);
+    }
+    shelf_settle(st, e);
+}
+
+/* How long the thread may sleep; looks first when it is time. */
+static int look_and_rest(struct store *st) {
+    uint64_t now = clock_mono_ns();
+    if (!st->form->shelf_duties) {
+        return QUEUE_FOR_EVER;
+    }
+    if (now >= st->duties_ns) {
+        if (st->duties_ns) { /* not at the very beginning */
+            look_for_duties(st);
+        }
+        now = clock_mono_ns();
+        st->duties_ns = now + st->o.duties_ms * UINT64_C(1000000);
+    }
+    return (int)((st->duties_ns - now) / 1000000) + 1;
+}
+
 void *shelf_run(void *store) {
     struct store *st = store;
     struct list_node jobs;
     list_init(&jobs);
     metrics_thread_init(st->o.metrics_thread + 1);
     for (;;) {
+        int rest_ms = look_and_rest(st);
         bool idle = list_empty(&st->loads) && list_empty(&st->folds);
-        if (!queue_take(&st->to_shelf, &jobs, idle ? QUEUE_FOR_EVER : 0)) {
+        if (!queue_take(&st->to_shelf, &jobs, idle ? rest_ms : 0)) {
             break;
         }
         for (struct list_node *n; (n = list_shift(&jobs)) != NULL;) {

@@ -32,6 +32,7 @@ static struct store *make(const struct store_options *o) {
     struct store *st = NEW(struct store);
     st->o = *o;
     st->o.retry_ms = o->retry_ms ? o->retry_ms : CAPS_STORE_RETRY_MS;
+    st->o.duties_ms = o->duties_ms ? o->duties_ms : CAPS_STORE_LOOK_MS;
     st->form = o->form ? o->form : o->url ? &store_postgres : &store_sqlite;
     st->lock = -1;
     st->data = copy(o->url || in_memory(o->data) ? NULL : o->data);

@@ -169,6 +169,7 @@ struct store_job {
     struct store_row row; /* append: version and update; the store takes the count on it */
     bool leaving;         /* fold: nobody is in the room here any more */
     uint64_t fence;       /* fold: the store's */
+    bool left_to_us;      /* fold, save: the store's; another node would have it done */
 
     uint64_t version_id; /* read, compare, restore: which; 0: the newest */
     uint64_t to_id;      /* compare: with which; 0: with now */
@@ -221,6 +222,7 @@ struct store_options {
     const char *vfs;               /* tests: the file system of SQLite to use; NULL: its own */
     unsigned metrics_thread;       /* this index and the next two are the store's, see metrics.h */
     struct thin_rule versions;     /* which are kept; all zero: as caps.h says */
+    unsigned duties_ms;            /* tests: how often to look for them; 0: CAPS_STORE_LOOK_MS */
     unsigned retry_ms;             /* tests: first wait after a failure; 0: CAPS_STORE_RETRY_MS */
     void (*done)(void *ctx, struct store_job *); /* takes the job */
     void (*changed)(void *ctx, bool serving);

@@ -127,7 +127,8 @@ static void read_for_work(struct store *st, struct store_job *job, struct fault 
     bool unasked = job->op == STORE_SAVE && job->versions->automatic;
     job->err = ERR_OK;
     if (unasked && st->form->shelf_claim) { /* one node makes them */
-        job->err = st->form->shelf_claim(st->shelf, frame_slice(job->room), &job->fence, why);
+        job->err = st->form->shelf_claim(st->shelf, frame_slice(job->room), FORM_VERSION,
+                                         job->left_to_us, &job->fence, why);
     }
     job->err = job->err ? job->err : read_now(st, job, why);
     if (job->err == ERR_OK && job->op != STORE_SAVE) {

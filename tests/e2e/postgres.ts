@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { person } from "../support/cluster.ts";
 import { certificate, folder } from "../support/door.ts";
 import { Lane, Typist, kill, mortal, on, ready, typing, witness } from "../support/lane.ts";
 import { Postgres } from "../support/postgres.ts";
@@ -147,6 +148,41 @@ test("two nodes write one room into one database, and each reads all of it", asy
     assert.ok(folds >= 1, "the room was folded");
     assert.ok(acknowledged.size > 12, "something was acknowledged");
 }, { tsan: true });
+
+/** Somebody writes in each of these rooms, and leaves. */
+async function visit(t: Context, node: Server, rooms: string[]): Promise<void> {
+    await Promise.all(
+        rooms.map(async (room) => {
+            const one = await person(t, node, room);
+            one.replica.append("x");
+            await one.client.quiet();
+            await one.client.close();
+        }),
+    );
+}
+
+test("rooms that one node has open are folded by all, and by those that are left when one is killed", async (t) => {
+    const postgres = await Postgres.start(t, "fsync=off");
+    const nodes: Server[] = [];
+    for (let i = 0; i < 3; i++) {
+        const node = await Server.start(t.settings.program, ["--workers", "2", "--room-ttl", "0"], on(postgres.url));
+        nodes.push(node);
+        t.defer(() => node.kill());
+    }
+    const folds = (): Promise<number[]> => Promise.all(nodes.map((node) => node.metric("collab_store_folds_total")));
+    const folded = (count: number) =>
+        poll(async () => (await folds()).reduce((a, b) => a + b) >= count, `${count} rooms are folded`, 30_000);
+    const rooms = Array.from({ length: 30 }, () => t.room("duty"));
+    await visit(t, nodes[0]!, rooms);
+    await folded(rooms.length);
+    const before = await folds();
+    assert.ok(Math.min(...before) > 0, `each has its share: ${before.join(", ")}`);
+    await kill(nodes.pop()!);
+    await visit(t, nodes[0]!, rooms);
+    await folded(before[0]! + before[1]! + rooms.length);
+    const after = await folds();
+    assert.ok(after.every((n, i) => n - before[i]! >= before[i]!), `who had a room has it still: ${before.join(", ")}, ${after.join(", ")}`);
+});
 
 test("three nodes on Redis and PostgreSQL: one is killed while people type, they move on, nothing is lost", async (t) => {
     const redis = await Redis.start(t);
