@@ -39,7 +39,7 @@ test("an admin on one node puts out, bans and mutes people on another", async (t
     await admin.client.request("collab/room.mute", { roomId, userId: eve.user, muted: false });
     insert(eve, "heard again");
     await until(() => admin.replica.text.toString() === "heard again", "eve is heard again");
-});
+}, { tsan: true });
 
 test("an order that was given while a node could not hear it holds there when it is back", async (t) => {
     const redis = await Redis.start(t);
@@ -56,7 +56,7 @@ test("an order that was given while a node could not hear it holds there when it
         return (await answer.catch((e: { code: number }) => e)).code === 403;
     }, "the mute holds");
     eve.client.surprises.length = 0;
-});
+}, { tsan: true });
 
 test("room.info tells who is in the room on all nodes", async (t) => {
     const redis = await Redis.start(t);
@@ -69,7 +69,7 @@ test("room.info tells who is in the room on all nodes", async (t) => {
     assert.deepEqual(info.roles, { read: 1, write: 2, admin: 1 });
     const names = info.users.map((u: { userId: string }) => u.userId).sort();
     assert.deepEqual(names, [admin, ...others].map((m) => m.user).sort());
-});
+}, { tsan: true });
 
 test("a token revoked on one node is good on none, also on those that come later", async (t) => {
     const redis = await Redis.start(t);
@@ -95,7 +95,7 @@ test("a token revoked on one node is good on none, also on those that come later
         client.line.ws.terminate();
         return refused;
     }, "it is refused on the node that has come");
-});
+}, { tsan: true });
 
 test("a wsToken opens one connection on all nodes together", async (t) => {
     const redis = await Redis.start(t);
@@ -119,7 +119,7 @@ test("a wsToken opens one connection on all nodes together", async (t) => {
     redis.signal("SIGSTOP");
     assert.equal(await join(at[1]!, wsToken()), true, "when Redis does not answer, this node decides");
     redis.signal("SIGCONT");
-});
+}, { tsan: true });
 
 const POINTS = 200;
 const PER_SECOND = 40;

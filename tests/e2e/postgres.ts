@@ -213,7 +213,7 @@ test("three nodes on Redis and PostgreSQL: one is killed while people type, they
     people.forEach((one) => one.leave());
     assert.ok(acknowledged.size > 12, "something was acknowledged");
     await witness(await t.start(["--workers", "2"], on(postgres.url)), acknowledged);
-});
+}, { tsan: true });
 
 test("the connection to PostgreSQL is under TLS, and a certificate of somebody else ends the start", async (t) => {
     if (spawnSync("openssl", ["version"]).error) {
@@ -234,7 +234,7 @@ test("the connection to PostgreSQL is under TLS, and a certificate of somebody e
     await assert.rejects(Server.start(t.settings.program, [], on(url(other.cert))), /certificate verify failed/);
     const plain = `postgres://admin:${MARK}@127.0.0.1:${port}/postgres?sslmode=disable`;
     await assert.rejects(Server.start(t.settings.program, [], on(plain)), /no encryption/);
-});
+}, { tsan: true });
 
 test("a database that cannot be used ends the start with a sentence, and no password is told", async (t) => {
     const url = `postgres://admin:${MARK}@127.0.0.1:1/postgres`;

@@ -79,7 +79,7 @@ test(
         }
         assert.equal(await all[1]!.server.metric("collab_rooms"), rooms.length, "all rooms are on the node that is left");
     },
-    { ms: 60_000 },
+    { tsan: true, ms: 60_000 },
 );
 
 test("nginx takes deploy/nginx.conf, and compose.yaml has two nodes, Redis, PostgreSQL and HAProxy", (t) => {

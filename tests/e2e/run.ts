@@ -1,11 +1,12 @@
 /* run.ts: the end-to-end tests against a built server.
  *
- *     npx tsx e2e/run.ts --server ../build/release/collabd [--filter REGEX] [--only FILE|tsan]
+ *     npx tsx e2e/run.ts --server ../build/release/collabd [--filter REGEX] [--only FILE] [--tsan]
  *                        [--seed N] [--seconds N] [--patient] [--jobs N]
  *
  * Tests of a file run one after another and share a server with default flags; some start their own.
  * Each server ends by SIGTERM with exit code 0 and without a sanitizer report, or its test fails.
  * With --jobs, so many files run at a time, each in a process of its own: most tests mostly wait.
+ * With --tsan only those that the thread sanitizer should see: several workers, nodes, connections.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -24,6 +25,7 @@ const { values: args } = parseArgs({
         only: { type: "string" },
         slowness: { type: "string" },
         patient: { type: "boolean", default: false },
+        tsan: { type: "boolean", default: false },
         jobs: { type: "string", default: "1" },
         verbose: { type: "boolean", default: false },
     },
@@ -36,6 +38,8 @@ const settings: Settings = {
     seconds: Number(args.seconds),
     patient: args.patient,
 };
+/* Where the thread sanitizer is wrong: server and all that it starts read this. */
+process.env.TSAN_OPTIONS = `${process.env.TSAN_OPTIONS ?? ""} suppressions=${resolve(here, "../../tools/tsan.suppress")}`;
 pace.slowness = Number(args.slowness ?? (/tsan|asan|valgrind/.test(settings.program) ? 4 : 1));
 
 let passed = 0;
@@ -160,9 +164,6 @@ process.on("unhandledRejection", (e) => (running ? running(e as Error) : console
 const files = readdirSync(here)
     .filter((f) => f.endsWith(".ts") && f !== "run.ts")
     .sort();
-if (Number(args.jobs) > 1) {
-    process.exit(await runApart(files.map((f) => f.replace(/\.ts$/, "")), Number(args.jobs)));
-}
 for (const file of files) {
     inFile(file.replace(/\.ts$/, ""));
     await import(pathToFileURL(resolve(here, file)).href);
@@ -171,9 +172,11 @@ for (const file of files) {
 const pattern = new RegExp(args.filter, "i");
 const chosen = tests.filter(
     (t) =>
-        pattern.test(t.name) &&
-        (args.only === undefined || (args.only === "tsan" ? t.tsan === true : t.file === args.only)),
+        pattern.test(t.name) && (args.only === undefined || t.file === args.only) && (!args.tsan || t.tsan === true),
 );
+if (Number(args.jobs) > 1) {
+    process.exit(await runApart([...new Set(chosen.map((t) => t.file))], Number(args.jobs)));
+}
 console.log(`seed ${settings.seed}, server ${settings.program}, ${chosen.length} tests`);
 
 let file = "";
