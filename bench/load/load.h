@@ -157,7 +157,7 @@ struct message {
     uint64_t due_ns;
     uint64_t again_ns; /* when to send it again; UINT64_MAX: not sent yet */
     unsigned tries;
-    uint32_t end; /* clock behind it */
+    uint32_t from, end; /* its clocks */
     struct frame *payload;
 };
 

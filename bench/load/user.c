@@ -176,9 +176,11 @@ void user_edit(struct user *u, uint64_t due_ns) {
     struct yata_doc *doc = u->doc ? u->doc : room_doc(u->room);
     const struct writing how = {.anywhere = u->doc != NULL, .paste = u->load->o.paste};
     writer_edit(&u->writer, doc, &how, dice(u), &update);
+    uint32_t from = u->clock;
     u->clock = end_of(u, &update);
     u->sends[u->sends_at++ % SENDS_KEPT] = (struct told_send){u->clock, due_ns};
     struct message *m = push(u, MESSAGE_UPDATE, frame_copy(slice_of(update.p, update.n)), due_ns);
+    m->from = from;
     m->end = u->clock;
     yata_bytes_fini(&update);
     if (load_spoils(u->load, SPOIL_SEND)) {
@@ -231,10 +233,16 @@ void user_show(struct user *u, uint64_t due_ns) {
 void user_sweep(struct user *u, uint64_t now_ns) {
     LIST_FOR_EACH (node, &u->pending) {
         struct message *m = LIST_ITEM(node, struct message, node);
-        if (u->state != USER_LIVE || m->again_ns == NOT_SENT || now_ns < m->again_ns) {
+        if (u->state != USER_LIVE || m->again_ns == NOT_SENT) {
             continue;
         }
-        if (m->tries > TRIES && !u->slow) {
+        if (u->deaf && m->again_ns < now_ns + RESEND_NS) {
+            m->again_ns = now_ns + RESEND_NS; /* the answer may be there already */
+        }
+        if (now_ns < m->again_ns) {
+            continue;
+        }
+        if (m->tries > TRIES) {
             user_reconnect(u, now_ns, true);
             return;
         }
@@ -317,6 +325,17 @@ static void on_open(void *owner, uint64_t now_ns) {
     conn_send(&u->conn, text, b);
 }
 
+/* Where the first of its edits begins that is not answered. */
+static uint32_t unanswered_from(const struct user *u) {
+    LIST_FOR_EACH (node, &u->pending) {
+        const struct message *m = LIST_ITEM(node, struct message, node);
+        if (m->kind != MESSAGE_PRESENCE) {
+            return m->from;
+        }
+    }
+    return u->clock;
+}
+
 /* All edits that are not acknowledged, as one. */
 static struct message *one_sync(struct user *u) {
     size_t n = 0;
@@ -326,6 +345,7 @@ static struct message *one_sync(struct user *u) {
     }
     struct yata_slice *list = mem_new((n + 1) * sizeof *list);
     struct yata_bytes merged = {0};
+    uint32_t from = unanswered_from(u);
     n = 0;
     LIST_FOR_EACH (node, &u->pending) {
         const struct message *m = LIST_ITEM(node, struct message, node);
@@ -340,6 +360,7 @@ static struct message *one_sync(struct user *u) {
         drop(LIST_ITEM(node, struct message, node));
     }
     struct message *m = push(u, MESSAGE_SYNC, payload, due_ns);
+    m->from = from;
     m->end = u->clock;
     return m;
 }
@@ -392,13 +413,13 @@ static void on_answer(struct user *u, const struct heard *h, uint64_t now_ns) {
     if (!m) {
         return; /* of something sent twice */
     }
-    if (m->kind != MESSAGE_PRESENCE && !h->waits && m->end > u->acked) {
-        u->acked = m->end;
-    }
     if (m->kind == MESSAGE_UPDATE && load_counts(l, m->due_ns) && !u->slow) {
         hist_add(&l->ack, (now_ns - m->due_ns) / 1000);
     }
+    bool promised = m->kind != MESSAGE_PRESENCE && !h->waits;
     drop(m);
+    uint32_t until = unanswered_from(u); /* what lies beyond builds on what is still on its way */
+    u->acked = promised && until > u->acked ? until : u->acked;
 }
 
 static void on_refused(struct user *u, const struct heard *h, uint64_t now_ns) {
