@@ -210,7 +210,7 @@ static bool wants_slice(const struct bucket *k, unsigned slice_quarters, uint64_
 }
 
 static unsigned slice_of_rule(const struct rule *r) {
-    unsigned quarters = r->limit.points * QUARTERS / SLICES;
+    unsigned quarters = r->limit.points / SLICES * QUARTERS;
     return quarters > QUARTERS ? quarters : QUARTERS;
 }
 

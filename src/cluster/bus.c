@@ -232,7 +232,8 @@ static void on_claim_reply(struct bus *b, struct bus_mail *m, const redisReply *
 /* A bucket is one number: when it will be full again, in microseconds of Redis' clock (the generic
  * cell rate algorithm, as in access/bucket.c). What was spent is charged, also below nothing. Of
  * what is left the asker gets what it wants, or its share when that is more: a bucket that is full
- * is handed out in few slices, one that is nearly empty in small ones. */
+ * is handed out in few slices, one that is nearly empty in small ones. In whole points, of four
+ * quarters: a part of one would lie idle with a node. */
 static const char rate_script[] =
     "local t = redis.call('TIME')\n"
     "local now = t[1] * 1000000 + t[2]\n"
@@ -241,6 +242,7 @@ static const char rate_script[] =
     "local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0)) + charge * unit\n"
     "local left = math.floor((now + whole - full) / unit)\n"
     "local give = math.max(0, math.min(left, math.max(want, math.floor(left / nodes))))\n"
+    "give = give - give % 4\n"
     "full = full + give * unit\n"
     "local ms = math.ceil((full - now) / 1000) + 1\n"
     "redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', ms)\n"

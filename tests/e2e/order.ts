@@ -1,13 +1,13 @@
 /* order.ts: what holds on one node holds on all: who is put out, banned or muted, whose token has been
- * revoked or used, who is in the room, how often somebody may act.
+ * revoked or used, who is in the room. How often somebody may act: shares.ts.
  */
 import assert from "node:assert/strict";
-import { type RpcError, b64 } from "../support/client.ts";
+import { b64 } from "../support/client.ts";
 import { type Node, nodes, serving } from "../support/cluster.ts";
 import { type Member, WORKSPACE, refusal, Door } from "../support/door.ts";
 import { Redis } from "../support/redis.ts";
 import { type Context, test } from "../support/suite.ts";
-import { pause, poll, until } from "../support/wait.ts";
+import { poll, until } from "../support/wait.ts";
 
 /** Nodes that want tokens, with a door each. */
 async function doors(t: Context, redis: Redis, count: number): Promise<{ all: Node[]; at: Door[] }> {
@@ -120,62 +120,3 @@ test("a wsToken opens one connection on all nodes together", async (t) => {
     assert.equal(await join(at[1]!, wsToken()), true, "when Redis does not answer, this node decides");
     redis.signal("SIGCONT");
 }, { tsan: true });
-
-const POINTS = 200;
-const PER_SECOND = 40;
-
-/** Sends as much as passes until the end, by several connections, as one that is refused often is read
- * no more; counts what was taken. */
-async function press(door: Door, roomId: string, sub: string, until: number): Promise<number> {
-    const members = await Promise.all([1, 2, 3, 4].map(() => door.join(roomId, "write", { sub })));
-    const nothing = b64(new Uint8Array([0, 0]));
-    let taken = 0;
-    for (let i = 0; performance.now() < until; i++) {
-        const answer = members[i % members.length]!.client.sequenced("collab/update", { roomId, payloadB64: nothing });
-        const wait = await answer.then(
-            () => 0,
-            (e: RpcError) => Math.max(e.data.retryAfterMs, 100),
-        );
-        taken += wait ? 0 : 1;
-        await (wait ? pause(wait) : undefined);
-    }
-    return taken;
-}
-
-async function pressAll(t: Context, at: Door[], ms: number): Promise<{ taken: number[]; allowed: number }> {
-    const roomId = t.room();
-    const sub = t.user();
-    const start = performance.now();
-    const taken = await Promise.all(at.map((door) => press(door, roomId, sub, start + ms)));
-    return { taken, allowed: POINTS + (PER_SECOND * (performance.now() - start)) / 1000 };
-}
-
-const total = (taken: number[]): number => taken.reduce((a, b) => a + b);
-
-test("a user's rate is one for all nodes, within ten per cent", async (t) => {
-    const redis = await Redis.start(t);
-    const { at } = await doors(t, redis, 3);
-    const { taken, allowed } = await pressAll(t, at, 4000);
-    const within = total(taken) > allowed * 0.9 && total(taken) < allowed * 1.1;
-    assert.ok(within, `${taken.join(" + ")} of ${allowed.toFixed(0)} allowed`);
-});
-
-test("somebody on one of several nodes may act as fast as on a single one", async (t) => {
-    const redis = await Redis.start(t);
-    const { at } = await doors(t, redis, 2);
-    const { taken, allowed } = await pressAll(t, [at[0]!], 3000);
-    assert.ok(taken[0]! > allowed * 0.9 && taken[0]! < allowed * 1.1, `${taken} of ${allowed.toFixed(0)} allowed`);
-});
-
-test("while Redis is away each node lets its share pass", async (t) => {
-    const redis = await Redis.start(t);
-    const { all, at } = await doors(t, redis, 2);
-    await redis.kill();
-    for (const n of all) {
-        await poll(async () => (await n.server.metric("collab_bus_up")) === 0, "the node has noticed");
-    }
-    const { taken, allowed } = await pressAll(t, at, 3000);
-    for (const one of taken) {
-        assert.ok(one < allowed * 0.6 && one > allowed * 0.4, `${taken.join(" + ")} of ${allowed.toFixed(0)} allowed`);
-    }
-});
