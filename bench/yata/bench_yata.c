@@ -2,15 +2,17 @@
  *
  *     bench_yata [--apply] HISTORY...
  *     bench_yata --wait BYTES...
+ *     bench_yata --pending UPDATES...
  *
  * A history is a file of byte strings, each after its length as a 32-bit little-endian number: the
  * state vector of a peer that has the first 99 %, all updates merged by Y.mergeUpdates, and then
  * the updates. Prints one line of JSON for each: times in microseconds, sizes in bytes. With
  * --apply only the updates are applied. With --wait it measures the machine instead: how long one
  * access takes to a line of memory that is anywhere in so many bytes, and not known before the one
- * before it has been read; no document of that size can do without. tests/bench/run.ts makes the
- * histories and runs this beside the peers, which measure the same in the same way: bench/peers/yrs
- * and tests/bench/peer.ts.
+ * before it has been read; no document of that size can do without. With --pending so many updates
+ * wait, each for a letter that one client types afterwards. tests/bench/run.ts makes the histories
+ * and runs this beside the peers, which measure the same in the same way: bench/peers/yrs and
+ * tests/bench/peer.ts.
  *
  * Times are those of the process, not of the clock on the wall, so that others on the machine
  * disturb less. What it does not show: contention, cold caches, network.
@@ -298,13 +300,82 @@ static int wait_all(int argc, char **argv) {
     return 0;
 }
 
+/* ---- what waits ----------------------------------------------------------------------------- */
+
+#define TYPIST 1
+#define OTHERS 1000 /* the first of those who write behind the typist's letters */
+
+static uint8_t *put_uint(uint8_t *p, uint64_t x) {
+    for (; x > 127; x >>= 7) {
+        *p++ = (uint8_t)(x | 128);
+    }
+    *p++ = (uint8_t)x;
+    return p;
+}
+
+/* A letter of a client in text t, behind a letter of the typist, or the first one. */
+static void type_letter(struct yata_doc *doc, uint64_t client, uint64_t clock, bool first,
+                        uint64_t behind) {
+    static const uint8_t start[] = {4, 1, 1, 't'}, follows[] = {0x84, TYPIST}, x[] = {1, 'x', 0};
+    uint8_t u[64] = {1, 1}, *p = put_uint(put_uint(u + 2, client), clock);
+    if (first) {
+        memcpy(p, start, sizeof start);
+        p += sizeof start;
+    } else {
+        memcpy(p, follows, sizeof follows);
+        p = put_uint(p + sizeof follows, behind);
+    }
+    memcpy(p, x, sizeof x);
+    p += sizeof x;
+    if (yata_apply(doc, u, (size_t)(p - u), NULL, NULL) != YATA_OK) {
+        die("cannot apply");
+    }
+}
+
+static void free_one_by_one(uint64_t n, bool own_clients) {
+    struct yata_doc *doc = yata_doc_new(&(struct yata_options){.strict = true});
+    if (!doc) {
+        die("out of memory");
+    }
+    double start = now_us();
+    for (uint64_t i = 0; i < n; i++) {
+        type_letter(doc, own_clients ? OTHERS + i : OTHERS, own_clients ? 0 : i, false, i);
+    }
+    double all_wait = now_us();
+    for (uint64_t i = 0; i < n; i++) {
+        type_letter(doc, TYPIST, i, i == 0, i - 1);
+    }
+    struct yata_stats stats;
+    yata_stats(doc, &stats);
+    if (stats.pending_bytes > 0) {
+        die("something still waits");
+    }
+    double each = (double)n;
+    printf("{\"pending\":%llu,\"own_clients\":%s,\"wait\":%.3f,\"free\":%.3f}\n",
+           (unsigned long long)n, own_clients ? "true" : "false", (all_wait - start) / each,
+           (now_us() - all_wait) / each);
+    yata_doc_free(doc);
+}
+
+static int free_all(int argc, char **argv) {
+    for (int i = 2; i < argc; i++) {
+        uint64_t n = strtoull(argv[i], NULL, 10);
+        free_one_by_one(n, false);
+        free_one_by_one(n, true);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc > 2 && strcmp(argv[1], "--wait") == 0) {
         return wait_all(argc, argv);
     }
+    if (argc > 2 && strcmp(argv[1], "--pending") == 0) {
+        return free_all(argc, argv);
+    }
     bool all = argc < 2 || strcmp(argv[1], "--apply") != 0;
     if (argc < (all ? 2 : 3)) {
-        die("usage: bench_yata [--apply] HISTORY... | --wait BYTES...");
+        die("usage: bench_yata [--apply] HISTORY... | --wait BYTES... | --pending UPDATES...");
     }
     for (int i = all ? 1 : 2; i < argc; i++) {
         struct bench b = {.h = history_read(argv[i])};

@@ -63,6 +63,7 @@ struct world {
     struct yata_bytes part[2]; /* one with a hole in it */
     struct yata_bytes snapshot[2];
     struct yata_bytes vector;
+    struct yata_bytes other; /* another state of what the story is about */
     struct yata_snapshot then;
     struct yata_type text, map;
 };
@@ -97,6 +98,10 @@ static int set_up(void **state) {
     assert_int_equal(yata_convert_update(YATA_V1, YATA_V2, part.p, part.n, &w.part[1], NULL),
                      YATA_OK);
     assert_int_equal(yata_encode_state_vector(w.keeps, &w.vector), YATA_OK);
+    struct yata_doc *other = yata_doc_new(NULL);
+    apply_hex(other, story[0]);
+    assert_int_equal(yata_encode_state(other, NULL, 0, &w.other), YATA_OK);
+    yata_doc_free(other);
     assert_int_equal(yata_root(w.doc, "t", 1, &w.text), YATA_OK);
     assert_int_equal(yata_root(w.doc, "m", 1, &w.map), YATA_OK);
     return 0;
@@ -112,6 +117,7 @@ static int tear_down(void **state) {
         yata_bytes_fini(&w.snapshot[f]);
     }
     yata_bytes_fini(&w.vector);
+    yata_bytes_fini(&w.other);
     yata_snapshot_fini(&w.then);
     return 0;
 }
@@ -291,7 +297,181 @@ static enum yata_status shows_text(int f, struct yata_bytes *ret) {
                   : yata_text_string(w.doc, w.text, ret);
 }
 
+static enum yata_status shows_types(int f, struct yata_bytes *ret) {
+    return f == 0 ? yata_type_to_json(w.doc, w.map, YATA_MAP, ret)
+                  : yata_type_to_string(w.doc, w.map, YATA_XML_ELEMENT, ret);
+}
+
+static enum yata_status shows_value(int f, struct yata_bytes *ret) {
+    static const char object[] = "{\"b\":[1,2.5,\"x\"],\"1\":null}";
+    struct yata_value value = {.kind = YATA_VALUE_JSON,
+                               .bytes = {(const uint8_t *)object, sizeof object - 1}};
+    return f == 0 ? yata_json_to_any(value.bytes, ret, NULL)
+                  : yata_value_to_json(w.doc, &value, ret);
+}
+
+static enum yata_status encodes_since(int f, struct yata_bytes *ret) {
+    const struct yata_clock since[] = {{2, 1}, {1, 3}, {1, 4}};
+    return yata_encode_since_as(w.doc, format_of(f), since, 3, ret);
+}
+
+static enum yata_status encodes_position(int f, struct yata_bytes *ret) {
+    struct yata_position position = {0}, again = {0};
+    enum yata_status status = yata_position_at(w.doc, w.text, f == 0 ? 1 : 1000, 0, &position);
+    status = status == YATA_OK ? yata_position_encode(&position, ret) : status;
+    return status == YATA_OK ? yata_position_decode(ret->p, ret->n, &again, NULL) : status;
+}
+
+/* The id of the writer, and who looks on. */
+#define WRITER 77
+
+static void looks_on(void *ctx, const struct yata_doc *doc, struct yata_changes *changes) {
+    struct yata_change change;
+    struct yata_key_change key;
+    struct yata_ops ops;
+    struct yata_op op;
+    bool more = true;
+    (void)ctx;
+    while (yata_changes_next(changes, &change)) {
+        while (yata_changes_next_key(changes, &key)) {
+        }
+        if (yata_ops_begin(doc, change.type, true, &ops) != YATA_OK) {
+            continue;
+        }
+        while (more && yata_ops_next(&ops, &op, &more) == YATA_OK) {
+        }
+        yata_ops_fini(&ops);
+    }
+}
+
+/* A copy of the document with somebody who writes there and somebody who looks on. */
+static struct yata_doc *copy(bool keeps, enum yata_status *ret) {
+    struct yata_options options = {.client = WRITER, .no_gc = keeps};
+    struct yata_doc *doc = yata_doc_new(&options);
+    struct yata_bytes state = {0};
+    *ret = doc ? yata_encode_state(keeps ? w.keeps : w.doc, NULL, 0, &state) : YATA_NOMEM;
+    if (*ret == YATA_OK) {
+        *ret = yata_apply(doc, state.p, state.n, NULL, NULL);
+        yata_observe(doc, looks_on, NULL);
+    }
+    yata_bytes_fini(&state);
+    return doc;
+}
+
+/* Closes the transaction, and hands out its update unless something failed. */
+static enum yata_status finish(struct yata_doc *doc, enum yata_status status, int f,
+                               struct yata_bytes *ret) {
+    enum yata_status committed = doc ? yata_commit_as(doc, format_of(f), ret) : status;
+    status = status == YATA_OK ? committed : status;
+    if (status != YATA_OK) {
+        yata_bytes_fini(ret);
+    }
+    yata_doc_free(doc);
+    return status;
+}
+
+static enum yata_status edits(int f, struct yata_bytes *ret) {
+    enum yata_status status;
+    struct yata_doc *doc = copy(false, &status);
+    struct yata_type text, list, inner;
+    const struct yata_value one = {.kind = YATA_VALUE_INTEGER, .integer = 1};
+    const struct yata_mark bold = {{(const uint8_t *)"b", 1}, one};
+    if (doc) {
+        yata_begin(doc);
+    }
+    if (status == YATA_OK && (status = yata_root(doc, "t", 1, &text)) == YATA_OK &&
+        (status = yata_root(doc, "l", 1, &list)) == YATA_OK &&
+        (status = yata_text_insert(doc, text, 1, "new", 3, NULL)) == YATA_OK &&
+        (status = yata_text_format(doc, text, 0, 2, &(struct yata_marks){&bold, 1})) == YATA_OK &&
+        (status = yata_text_embed(doc, text, 1, &one, NULL)) == YATA_OK &&
+        (status = yata_text_delete(doc, text, 1, 2)) == YATA_OK &&
+        (status = yata_list_insert_type(doc, list, 0, YATA_MAP, NULL, 0, &inner)) == YATA_OK &&
+        (status = yata_map_set(doc, inner, "k", 1, &one)) == YATA_OK) {
+        status = yata_list_insert(doc, list, 1, &one, 1);
+    }
+    return finish(doc, status, f, ret);
+}
+
+static enum yata_status reverts(int f, struct yata_bytes *ret) {
+    enum yata_status status;
+    struct yata_doc *doc = copy(f == 1, &status);
+    if (doc) {
+        yata_begin(doc);
+    }
+    if (status == YATA_OK) {
+        status = f == 0 ? yata_revert_to_state(doc, YATA_V1, w.other.p, w.other.n, NULL)
+                        : yata_revert_to_snapshot(doc, &w.then, NULL);
+    }
+    return finish(doc, status, f, ret);
+}
+
+static enum yata_status freezes(int f, struct yata_bytes *ret) {
+    enum yata_status status;
+    struct yata_doc *doc = copy(true, &status);
+    status = status == YATA_OK ? yata_doc_freeze(doc) : status;
+    status = status == YATA_OK && f == 1 ? yata_doc_thaw(doc) : status;
+    status = status == YATA_OK ? yata_encode_state(doc, NULL, 0, ret) : status;
+    yata_doc_free(doc);
+    return status;
+}
+
 /* ---- */
+
+/* Reading by cursors asks for no memory: all of it would fail. */
+static void cursors_allocate_nothing(void **state) {
+    (void)state;
+    struct yata_roots roots = {0};
+    struct yata_subdocs subdocs = {0};
+    struct yata_subdoc subdoc;
+    struct yata_slice name, key;
+    struct yata_type type;
+    struct yata_value v;
+    size_t seen = 0;
+    failed = false;
+    left = 1;
+    while (yata_roots_next(w.doc, &roots, &name, &type)) {
+        struct yata_list list;
+        struct yata_map map;
+        struct yata_delta delta;
+        struct yata_run run;
+        struct yata_any any;
+        uint64_t n = 0;
+        enum yata_type_kind kind;
+        bool more = true;
+        (void)yata_root_guess(w.doc, type, &kind);
+        (void)yata_length(w.doc, type, &n);
+        (void)yata_map_size(w.doc, type, &n);
+        (void)yata_list_begin(w.doc, type, 0, &list);
+        for (; yata_list_next(&list, &v); seen++) {
+            if (yata_any_begin(&v, &any, NULL) == YATA_OK) {
+                while (yata_any_next(&any, &key, &v)) {
+                    seen++;
+                }
+            }
+        }
+        (void)yata_map_begin(w.doc, type, &map);
+        for (; yata_map_next(&map, &key, &v); seen++) {
+            (void)yata_map_get(w.doc, type, (const char *)key.p, key.n, &v);
+        }
+        (void)yata_delta_begin(w.doc, type, &delta);
+        while (more && yata_delta_next(&delta, &run, &more) == YATA_OK) {
+            for (size_t at = 0; yata_delta_attribute(&delta, &at, &key, &v);) {
+                seen++;
+            }
+        }
+        yata_delta_fini(&delta);
+        struct yata_position position;
+        (void)yata_position_at(w.doc, type, 1, 0, &position);
+        (void)yata_position_resolve(w.doc, &position, &type, &n);
+    }
+    while (yata_subdocs_next(w.doc, &subdocs, &subdoc)) {
+        seen++;
+    }
+    bool asked = failed || left != 1;
+    left = 0;
+    assert_false(asked);
+    assert_true(seen > 15);
+}
 
 static void each_allocation_of_each_function_may_fail(void **state) {
     static const struct {
@@ -320,6 +500,13 @@ static void each_allocation_of_each_function_may_fail(void **state) {
         {"awareness", merges_presence, true},
         {"document to JSON", shows_document, true},
         {"text", shows_text, true},
+        {"types as JSON and markup", shows_types, true},
+        {"values", shows_value, true},
+        {"encode since", encodes_since, true},
+        {"position", encodes_position, true},
+        {"edits, observed", edits, true},
+        {"revert, observed", reverts, true},
+        {"freeze and thaw", freezes, true},
     };
     (void)state;
     for (size_t i = 0; i < 2 * sizeof all / sizeof *all; i++) {
@@ -354,6 +541,7 @@ static void each_allocation_of_each_function_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cursors_allocate_nothing),
         cmocka_unit_test(each_allocation_of_each_function_may_fail),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -58,6 +58,8 @@ static void root_types(void **state) {
     /* m again and again, with other keys, and one more */
     apply_hex(doc, "010307012801016d0162017d022801016d0163017d022801016e0163017d0200");
     refuses_hex(doc, "010107042801016f0164017d0300", "too many root types");
+    refuses_hex(doc, "0201080028010270700164017d030107042801016f0164017d0300",
+                "too many root types");
     apply_hex(doc, "010107042801016d0164017d0300");
     yata_doc_free(doc);
 }

@@ -99,7 +99,7 @@ static void to_free_one_of_many_costs_one(void **state) {
     for (int i = 0; i < 4; i++) {
         size_t few = work_of_freeing(200, i % 2 == 0, i < 2);
         size_t many = work_of_freeing(5000, i % 2 == 0, i < 2);
-        assert_true(many < few + 5000 * 4 * sizeof(void *));
+        assert_true(many < few + 5000 * (4 * sizeof(void *)));
     }
 }
 

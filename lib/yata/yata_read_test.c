@@ -307,6 +307,38 @@ static void what_was_deleted_is_gone(void **state) {
     yata_doc_free(doc);
 }
 
+/* Content that clients put into lists only may stand at a key: its last element is the value, as in
+ * yjs. Text gives a unit, half of a pair U+FFFD; what is no value is undefined. */
+static void anything_may_stand_at_a_key(void **state) {
+    (void)state;
+    struct yata_doc *doc = yata_doc_new(NULL);
+    struct yata_value v = {0};
+    struct yata_type m = root(doc, "m");
+    apply_hex(doc, "01060100"
+                   "2401016d0161026162"       /* a: "ab" */
+                   "2401016d01620561f09f9880" /* b: "a😀" */
+                   "2201016d016302032278220322792"
+                   "2"                                  /* c: JSON "x" and "y" */
+                   "2601016d016401620131"               /* d: a format */
+                   "2501016d01650420312020"             /* e: an embed */
+                   "2201016d01660109756e646566696e6564" /* f */
+                   "00");
+    assert_int_equal(yata_map_get(doc, m, "a", 1, &v), YATA_OK);
+    assert_slice(v.bytes, "b");
+    assert_int_equal(yata_map_get(doc, m, "b", 1, &v), YATA_OK);
+    assert_slice(v.bytes, "\xef\xbf\xbd");
+    assert_int_equal(yata_map_get(doc, m, "c", 1, &v), YATA_OK);
+    assert_int_equal(v.kind, YATA_VALUE_JSON);
+    assert_slice(v.bytes, "\"y\"");
+    assert_int_equal(yata_map_get(doc, m, "d", 1, &v), YATA_OK);
+    assert_int_equal(v.kind, YATA_VALUE_UNDEFINED);
+    assert_int_equal(yata_map_get(doc, m, "e", 1, &v), YATA_OK);
+    assert_slice(v.bytes, "1");
+    assert_int_equal(yata_map_get(doc, m, "f", 1, &v), YATA_OK);
+    assert_int_equal(v.kind, YATA_VALUE_UNDEFINED);
+    yata_doc_free(doc);
+}
+
 /* Whatever is asked of a type that is gone, the answer is that. */
 static void nothing_is_told_of_what_is_gone(void **state) {
     (void)state;
@@ -528,6 +560,7 @@ int main(void) {
         cmocka_unit_test(types_know_where_they_are),
         cmocka_unit_test(roots_and_subdocuments_are_listed),
         cmocka_unit_test(what_was_deleted_is_gone),
+        cmocka_unit_test(anything_may_stand_at_a_key),
         cmocka_unit_test(nothing_is_told_of_what_is_gone),
         cmocka_unit_test(a_nested_type_needs_no_guess),
         cmocka_unit_test(types_nest_without_recursion),

@@ -196,6 +196,28 @@ static void deep_values_do_not_use_the_stack(void **state) {
     free(u);
 }
 
+/* JSON of embeds likewise: as deep as is allowed, and one level more. */
+static void deep_json_is_refused(void **state) {
+    (void)state;
+    for (size_t deep = 256; deep <= 257; deep++) {
+        uint8_t u[1024] = {1, 1, 1, 0, 5, 1, 1, 't'}, *p = u + 8;
+        size_t bytes = 2 * deep + 1;
+        *p++ = (uint8_t)(bytes | 128);
+        *p++ = (uint8_t)(bytes >> 7);
+        memset(p, '[', deep);
+        p[deep] = '1';
+        memset(p + deep + 1, ']', deep);
+        p[bytes] = 0;
+        struct yata_error why = {0};
+        size_t n = (size_t)(p - u) + bytes + 1;
+        enum yata_status status = yata_check_update(u, n, &why);
+        assert_int_equal(status, deep > 256 ? YATA_LIMIT : YATA_OK);
+        if (deep > 256) {
+            assert_string_equal(why.what, "JSON nests too deep");
+        }
+    }
+}
+
 /* Types in types, ten thousand deep: deleted and collected without recursion. */
 static void deep_types_do_not_use_the_stack(void **state) {
     (void)state;
@@ -262,6 +284,7 @@ int main(void) {
         cmocka_unit_test(truncated_updates_are_refused),
         cmocka_unit_test(odd_updates_are_normalised),
         cmocka_unit_test(deep_values_do_not_use_the_stack),
+        cmocka_unit_test(deep_json_is_refused),
         cmocka_unit_test(deep_types_do_not_use_the_stack),
         cmocka_unit_test(state_vector_and_meta_of_an_update),
         cmocka_unit_test(state_vectors_are_read),

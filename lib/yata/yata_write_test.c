@@ -249,6 +249,155 @@ static void places_in_long_lists_are_found(void **state) {
     yata_doc_free(docs[1]);
 }
 
+/* A list of values of two bytes each, which never become one struct while they are there. */
+static void assert_values(struct yata_doc *doc, struct yata_type list, const uint16_t *model,
+                          size_t n) {
+    struct yata_list cursor;
+    struct yata_value v;
+    size_t i = 0;
+    assert_int_equal(yata_list_begin(doc, list, 0, &cursor), YATA_OK);
+    while (yata_list_next(&cursor, &v)) {
+        assert_true(i < n && v.kind == YATA_VALUE_BYTES && v.bytes.n == 2);
+        assert_memory_equal(v.bytes.p, &model[i], 2);
+        i++;
+    }
+    assert_int_equal(i, n);
+}
+
+static void put_value(struct yata_doc *doc, struct yata_type list, size_t at, uint16_t number) {
+    struct yata_value v = {.kind = YATA_VALUE_BYTES, .bytes = {(const uint8_t *)&number, 2}};
+    assert_int_equal(yata_list_insert(doc, list, at, &v, 1), YATA_OK);
+}
+
+/* Deleted values become one struct, also where the table of places has one of its places; what is
+ * pushed makes new ones. */
+static void places_survive_what_is_joined(void **state) {
+    (void)state;
+    enum { VALUES = 3000, PUSHED = 6000, GONE = 900, TURNS = 100 };
+    static uint16_t model[PUSHED];
+    struct yata_doc *doc = writer_with(NULL);
+    struct yata_type list = root(doc, "a");
+    size_t n = 0;
+    for (; n < VALUES; n++) {
+        model[n] = (uint16_t)n;
+        put_value(doc, list, YATA_END, model[n]);
+    }
+    uint32_t seed = 3;
+    for (size_t turn = 0; turn < TURNS; turn++) {
+        const size_t from = 300, each = GONE / TURNS;
+        assert_int_equal(yata_list_delete(doc, list, from, each), YATA_OK);
+        memmove(model + from, model + from + each, (n - from - each) * sizeof *model);
+        n -= each;
+        size_t at = next_random(&seed) % n;
+        memmove(model + at + 1, model + at, (n - at) * sizeof *model);
+        model[at] = (uint16_t)(VALUES + turn);
+        n++;
+        put_value(doc, list, at, model[at]);
+        model[n] = (uint16_t)(PUSHED + turn);
+        put_value(doc, list, YATA_END, model[n++]);
+    }
+    assert_non_null(doc->places);
+    assert_values(doc, list, model, n);
+    yata_doc_free(doc);
+}
+
+/* More long lists than there are tables for, edited in turns. */
+static void places_in_many_lists_are_found(void **state) {
+    (void)state;
+    enum { LISTS = 12, VALUES = 200, TURNS = 600 };
+    static uint16_t model[LISTS][VALUES + TURNS];
+    size_t n[LISTS] = {0};
+    struct yata_type lists[LISTS];
+    struct yata_doc *doc = writer_with(NULL);
+    uint32_t seed = 5;
+    for (size_t l = 0; l < LISTS; l++) {
+        assert_int_equal(
+            yata_list_insert_type(doc, root(doc, "a"), l, YATA_ARRAY, NULL, 0, &lists[l]), YATA_OK);
+        for (; n[l] < VALUES; n[l]++) {
+            model[l][n[l]] = (uint16_t)n[l];
+            put_value(doc, lists[l], YATA_END, model[l][n[l]]);
+        }
+    }
+    for (size_t turn = 0; turn < TURNS; turn++) {
+        size_t l = turn % 5 == 0 ? next_random(&seed) % LISTS : turn % LISTS;
+        size_t at = next_random(&seed) % n[l];
+        memmove(model[l] + at + 1, model[l] + at, (n[l] - at) * sizeof **model);
+        model[l][at] = (uint16_t)(VALUES + turn);
+        put_value(doc, lists[l], at, model[l][at]);
+        n[l]++;
+    }
+    for (size_t l = 0; l < LISTS; l++) {
+        assert_values(doc, lists[l], model[l], n[l]);
+    }
+    yata_doc_free(doc);
+}
+
+/* ---- attributes ------------------------------------------------------------------------------ */
+
+/* Nine attributes one after the other, of which eight are in effect at a time; and one whose value
+ * is an object, set to what it is already, whatever the order of its keys. */
+static void attributes_end_where_others_begin(void **state) {
+    (void)state;
+    static const char names[] = "abcdefghi";
+    struct yata_doc *doc = writer_with(NULL);
+    struct yata_type t = root(doc, "t");
+    struct yata_mark marks[9];
+    for (size_t i = 0; i < 9; i++) {
+        marks[i] = (struct yata_mark){.key = {(const uint8_t *)names + i, 1},
+                                      .value = {.kind = YATA_VALUE_BOOL, .boolean = true}};
+    }
+    const struct yata_marks first = {marks, 8}, second = {marks + 1, 8};
+    assert_int_equal(yata_text_insert(doc, t, 0, "x", 1, &first), YATA_OK);
+    assert_int_equal(yata_text_insert(doc, t, 1, "y", 1, &second), YATA_OK);
+    struct yata_bytes delta = {0};
+    assert_int_equal(yata_text_to_delta_json(doc, t, &delta), YATA_OK);
+    static const char expected[] =
+        "[{\"insert\":\"x\",\"attributes\":{\"a\":true,\"b\":true,\"c\":true,\"d\":true,"
+        "\"e\":true,\"f\":true,\"g\":true,\"h\":true}},"
+        "{\"insert\":\"y\",\"attributes\":{\"b\":true,\"c\":true,\"d\":true,\"e\":true,"
+        "\"f\":true,\"g\":true,\"h\":true,\"i\":true}}]";
+    assert_int_equal(delta.n, sizeof expected - 1);
+    assert_memory_equal(delta.p, expected, delta.n);
+    yata_bytes_fini(&delta);
+    struct yata_mark object = {slice("o"), json("{\"x\":1,\"7\":\"s\",\"y\":null}")};
+    struct yata_mark same = {slice("o"), json("{\"y\":null,\"7\":\"s\",\"x\":1}")};
+    struct yata_mark other = {slice("o"), json("{\"y\":null,\"7\":\"s\",\"z\":1}")};
+    assert_int_equal(yata_text_format(doc, t, 0, 2, &(struct yata_marks){&object, 1}), YATA_OK);
+    yata_begin(doc);
+    assert_int_equal(yata_text_format(doc, t, 0, 2, &(struct yata_marks){&same, 1}), YATA_OK);
+    struct yata_bytes nothing = {0}, something = {0};
+    assert_int_equal(yata_commit(doc, &nothing), YATA_OK);
+    assert_int_equal(nothing.n, 0);
+    yata_begin(doc);
+    assert_int_equal(yata_text_format(doc, t, 0, 2, &(struct yata_marks){&other, 1}), YATA_OK);
+    assert_int_equal(yata_commit(doc, &something), YATA_OK);
+    assert_true(something.n > 0);
+    yata_bytes_fini(&something);
+    yata_doc_free(doc);
+}
+
+/* More keys than an object has place for by itself, in the order of JavaScript, each once. */
+static void objects_may_have_many_keys(void **state) {
+    (void)state;
+    struct yata_doc *doc = writer_with(NULL);
+    struct yata_type m = root(doc, "m");
+    const struct yata_value v =
+        json("{\"k00\":0,\"k01\":1,\"k02\":2,\"k03\":3,\"k04\":4,\"k05\":5,\"k06\":6,\"k07\":7,"
+             "\"k08\":8,\"k09\":9,\"k10\":10,\"k11\":11,\"k12\":12,\"k13\":13,\"k14\":14,"
+             "\"12\":0,\"7\":0,\"k00\":\"again\"}");
+    assert_int_equal(yata_map_set(doc, m, "o", 1, &v), YATA_OK);
+    struct yata_bytes got = {0};
+    assert_int_equal(yata_type_to_json(doc, m, YATA_MAP, &got), YATA_OK);
+    static const char expected[] =
+        "{\"o\":{\"7\":0,\"12\":0,\"k00\":\"again\",\"k01\":1,\"k02\":2,\"k03\":3,\"k04\":4,"
+        "\"k05\":5,\"k06\":6,\"k07\":7,\"k08\":8,\"k09\":9,\"k10\":10,\"k11\":11,\"k12\":12,"
+        "\"k13\":13,\"k14\":14}}";
+    assert_int_equal(got.n, sizeof expected - 1);
+    assert_memory_equal(got.p, expected, got.n);
+    yata_bytes_fini(&got);
+    yata_doc_free(doc);
+}
+
 /* ---- memory --------------------------------------------------------------------------------- */
 
 static struct yata_bytes state_of(struct yata_doc *doc) {
@@ -366,6 +515,10 @@ int main(void) {
         cmocka_unit_test(somebody_else_with_the_same_id_is_noticed),
         cmocka_unit_test(a_pair_is_cut_where_the_index_says),
         cmocka_unit_test(places_in_long_lists_are_found),
+        cmocka_unit_test(places_survive_what_is_joined),
+        cmocka_unit_test(places_in_many_lists_are_found),
+        cmocka_unit_test(attributes_end_where_others_begin),
+        cmocka_unit_test(objects_may_have_many_keys),
         cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
