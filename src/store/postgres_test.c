@@ -163,21 +163,117 @@ static void a_server_that_is_away_is_noticed_and_what_waits_is_committed_later(v
     between_stop();
 }
 
+/* Something that happens at each insert into the journal; `tries` counts them. */
+static void at_each_insert(const struct fixture *f, const char *when, const char *body) {
+    (void)server_sql(f->schema,
+                     "CREATE SEQUENCE tries; CREATE FUNCTION at_insert() RETURNS trigger LANGUAGE"
+                     " plpgsql AS $$BEGIN %s RETURN NULL; END$$; CREATE TRIGGER at_insert %s"
+                     " INSERT ON collab_journal EXECUTE FUNCTION at_insert()",
+                     body, when);
+}
+
+#define GIVE_UP_BUT(nth)                                                                           \
+    "IF nextval('tries') % " nth " <> 0 THEN RAISE 'not now' USING ERRCODE="                       \
+    "'serialization_failure'; END IF;"
+
 static void a_transaction_that_the_server_gives_up_is_run_again(void **state) {
     struct fixture *f = *state;
     open_store(f);
-    (void)server_sql(
-        f->schema,
-        "CREATE SEQUENCE tries; CREATE FUNCTION give_up() RETURNS trigger LANGUAGE"
-        " plpgsql AS $$BEGIN IF nextval('%s.tries') %% 3 <> 0 THEN RAISE 'not now' USING"
-        " ERRCODE='serialization_failure'; END IF; RETURN NULL; END$$;"
-        "CREATE TRIGGER give_up BEFORE INSERT ON collab_journal"
-        " EXECUTE FUNCTION give_up()",
-        f->schema);
+    at_each_insert(f, "BEFORE", GIVE_UP_BUT("3"));
     type(f, "r", 0, 4);
     expect_room(f, "r", 4, 4);
     assert_int_equal(server_sql(f->schema, "SELECT last_value FROM tries"), 12);
     assert_int_equal(f->failures, 0);
+}
+
+static void one_that_it_gives_up_again_and_again_is_done_when_it_lasts_and_once(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    at_each_insert(f, "BEFORE", GIVE_UP_BUT("20"));
+    type(f, "r", 0, 1);
+    assert_int_equal(server_sql(f->schema, "SELECT last_value FROM tries"), 20);
+    wait_until(f, &f->failures, 1);
+    wait_until(f, &f->recoveries, 1);
+    assert_int_equal(rows_of(f, "r"), 1);
+    expect_room(f, "r", 1, 1);
+}
+
+/* Until a session of the store waits for that. */
+static long whose_wait(const char *event) {
+    for (int i = 0; i < 1000; i++) {
+        long pid = server_sql(NULL,
+                              "SELECT pid FROM pg_stat_activity WHERE application_name='collabd'"
+                              " AND wait_event='%s'",
+                              event);
+        if (pid) {
+            return pid;
+        }
+        (void)poll(NULL, 0, 10); /* the server does not tell */
+    }
+    fail_msg("nobody waits for %s", event);
+    return 0;
+}
+
+/* The store's transaction holds 1 and wants 2, the other's the other way round. */
+static void a_transaction_that_is_in_a_deadlock_with_another_is_run_again(void **state) {
+    struct fixture *f = *state;
+    char options[60]; /* of its sessions: it need not wait a second for the finding */
+    (void)snprintf(options, sizeof options, "%s%%20-cdeadlock_timeout%%3D100", f->schema);
+    server_url(f->url, sizeof f->url, server.dir, options);
+    open_store(f);
+    at_each_insert(f, "BEFORE",
+                   "PERFORM nextval('tries'), pg_advisory_xact_lock(1);"
+                   "PERFORM pg_advisory_xact_lock(2);");
+    (void)server_sql(NULL, "BEGIN");
+    (void)server_sql(NULL, "SELECT pg_advisory_xact_lock(2)");
+    post_letter(f, "r", 0);
+    (void)whose_wait("advisory");
+    (void)server_sql(NULL, "SELECT pg_advisory_xact_lock(1)"); /* it gets it, as ours is given up */
+    assert_null(wait_for(f, 0));
+    (void)server_sql(NULL, "COMMIT");
+    struct store_job *job = wait_for(f, 10000);
+    assert_non_null(job);
+    store_job_free(job);
+    assert_int_equal(server_sql(f->schema, "SELECT last_value FROM tries"), 2);
+    assert_int_equal(rows_of(f, "r"), 1);
+    assert_int_equal(f->failures, 0);
+}
+
+#define SLEEP_ONCE(seconds) "IF nextval('tries') = 1 THEN PERFORM pg_sleep(" seconds "); END IF;"
+
+static void a_statement_that_the_server_stops_for_its_slowness_is_sent_again(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    at_each_insert(f, "AFTER", SLEEP_ONCE("1000"));
+    post_letter(f, "r", 0);
+    long pid = whose_wait("PgSleep");
+    assert_null(wait_for(f, 0));
+    /* what statement_timeout does, without waiting for it */
+    (void)server_sql(NULL, "SELECT pg_cancel_backend(%ld)", pid);
+    struct store_job *job = wait_for(f, 10000);
+    assert_non_null(job);
+    store_job_free(job);
+    assert_int_equal(rows_of(f, "r"), 1);
+    assert_int_equal(f->failures, 0);
+}
+
+static void a_slow_commit_that_is_given_up_here_and_succeeds_there_has_one_effect(void **state) {
+    struct fixture *f = *state;
+    between_start();
+    server_url(f->url, sizeof f->url, between.dir, f->schema);
+    open_store(f);
+    at_each_insert(f, "AFTER", SLEEP_ONCE("0.5"));
+    post_letter(f, "r", 0);
+    (void)whose_wait("PgSleep");
+    between_cut(); /* its session sleeps on, and commits */
+    struct store_job *job = wait_for(f, 10000);
+    assert_non_null(job);
+    store_job_free(job);
+    assert_int_equal(rows_of(f, "r"), 1);
+    assert_int_equal(server_sql(f->schema, "SELECT last_value FROM tries"), 2); /* sent twice */
+    expect_room(f, "r", 1, 1);
+    close_store(f);
+    between_stop();
 }
 
 /* ---- standbys, and servers that are none any more ---- */
@@ -688,6 +784,10 @@ int main(void) {
         TEST(whichever_piece_is_lost_with_its_connection_everything_is_there_once),
         TEST(a_server_that_is_away_is_noticed_and_what_waits_is_committed_later),
         TEST(a_transaction_that_the_server_gives_up_is_run_again),
+        TEST(one_that_it_gives_up_again_and_again_is_done_when_it_lasts_and_once),
+        TEST(a_transaction_that_is_in_a_deadlock_with_another_is_run_again),
+        TEST(a_statement_that_the_server_stops_for_its_slowness_is_sent_again),
+        TEST(a_slow_commit_that_is_given_up_here_and_succeeds_there_has_one_effect),
         TEST(what_no_standby_has_is_not_done_whoever_stops_the_server_from_waiting),
         TEST(what_no_standby_has_is_not_read_after_the_server_was_away),
         TEST(a_version_that_no_standby_has_is_not_saved_and_then_once),

@@ -218,7 +218,7 @@ enum { BETWEEN_LINES = 8 };
 static struct {
     char dir[60];
     int door;
-    int bell[2]; /* written to: end */
+    int bell[2]; /* written to: end, or 'c': cut all connections */
     pthread_t thread;
     int lines[BETWEEN_LINES][2]; /* client, server; -1: none */
     atomic_long pieces;          /* passed on so far */
@@ -286,8 +286,14 @@ static inline void *between_run(void *unused) {
         if (p[1].revents) {
             between_accept();
         }
-        if (p[0].revents) {
+        char what = 0;
+        if (p[0].revents && (read(between.bell[0], &what, 1) != 1 || what != 'c')) {
             return NULL;
+        }
+        for (int i = 0; what && i < BETWEEN_LINES; i++) {
+            if (between.lines[i][0] >= 0) {
+                between_hang_up(between.lines[i]);
+            }
         }
     }
 }
@@ -323,6 +329,11 @@ static inline void between_stop(void) {
     (void)close(between.door);
     (void)close(between.bell[0]);
     (void)close(between.bell[1]);
+}
+
+/* All connections are lost now, whatever is under way. */
+static inline void between_cut(void) {
+    (void)!write(between.bell[1], "c", 1);
 }
 
 /* The nth piece from now on is lost with its connection; 0: none. */

@@ -87,6 +87,7 @@ test(
             }
             await typing(t, people, pause(t.rng.below(20)));
             wire.cut();
+            wire.truncate(Infinity); /* who comes back is not cut off at once */
             if (people.some((one) => one.refused)) {
                 await poll(() => ready(server), "ready again");
                 people.forEach((one) => one.leave());
@@ -124,6 +125,31 @@ test("PostgreSQL stands still: acknowledgements wait, the health page says so, a
     const health = (await (await fetch(server.http("/collab/health"))).json()) as { store: string };
     assert.equal(health.store, "postgres");
 });
+
+test(
+    "PostgreSQL stands still for longer than it is waited for: its connections are given up, and what was typed is there once it goes on",
+    async (t) => {
+        if (!t.settings.patient) {
+            t.skip("30 s of waiting, see --patient");
+        }
+        const postgres = await Postgres.start(t, "fsync=off");
+        const server = await mortal(t, postgres.url);
+        const { people, acknowledged } = await crowd(t, server, ["ann"]);
+        postgres.freeze();
+        const before = acknowledged.size;
+        for (let i = 0; i < 20; i++) {
+            people[0]!.type(t.rng);
+        }
+        await until(() => server.log.some((line) => line.includes("has not answered for 30 s")), "it is given up", 40_000);
+        assert.equal(acknowledged.size, before, "nothing is acknowledged meanwhile");
+        postgres.thaw();
+        await poll(() => ready(server), "ready again", 15_000);
+        const typed = Array.from({ length: 20 }, (_, i) => `ann-${i + 1}`);
+        await kill(server);
+        await witness(await t.start(["--workers", "2"], on(postgres.url)), typed);
+    },
+    { ms: 90_000 },
+);
 
 test("two nodes write one room into one database, and each reads all of it", async (t) => {
     const postgres = await Postgres.start(t, "fsync=off");
