@@ -10,7 +10,7 @@ import { ROOM, Typist, patiently, said, witness } from "../support/lane.ts";
 import { type Machine, connections, networked } from "../support/network.ts";
 import { Postgres } from "../support/postgres.ts";
 import { Redis } from "../support/redis.ts";
-import { MARK, type Server } from "../support/server.ts";
+import { MARK, Server } from "../support/server.ts";
 import type { Context } from "../support/suite.ts";
 import { Issuer, secretKey } from "../support/tokens.ts";
 import { pause, poll, until } from "../support/wait.ts";
@@ -35,7 +35,8 @@ class Site {
         this.t = t;
     }
 
-    static async make(t: Context, machines: Machine[]): Promise<Site> {
+    /** `mortal`: no clean end is asked of the first node. */
+    static async make(t: Context, machines: Machine[], { mortal = false } = {}): Promise<Site> {
         const postgres = Postgres.made(t, "fsync=off", "listen_addresses=*");
         postgres.write("pg_hba.conf", "local all all trust\nhost all all 10.78.0.0/16 trust\n");
         await postgres.run();
@@ -47,7 +48,11 @@ class Site {
                 REDIS_URL: `redis://${m.hub}:6379`,
                 COLLAB_STORE: `postgres://admin:${MARK}@${m.hub}/postgres?sslmode=disable`,
             };
-            servers.push(await t.start(["--workers", "2", "--bus-compare-ms", "1000"], { guarded: true, env, ...m.options }));
+            const flags = ["--workers", "2", "--bus-compare-ms", "1000", "--drain-ms", "1000"];
+            const options = { guarded: true, env, ...m.options };
+            const first = mortal && servers.length === 0;
+            servers.push(first ? await Server.start(t.settings.program, flags, options) : await t.start(flags, options));
+            t.defer(() => servers[0]!.kill());
         }
         const site = new Site(t, machines, servers);
         await site.whole();
@@ -172,6 +177,30 @@ networked(
         assert.ok(says(server, "STORE-RECOVERED"));
         await site.agree();
         await site.end();
+    },
+    { patient: true },
+);
+
+networked(
+    "a node that is told to end while it is cut off ends in time and says so, and its people bring that elsewhere",
+    2,
+    async (t, machines) => {
+        const site = await Site.make(t, machines, { mortal: true });
+        const [ann, bob, cat, dan] = site.typists as [Typist, Typist, Typist, Typist];
+        const [cut, other] = site.servers as [Server, Server];
+        machines[0]!.part();
+        await site.typing(pause(300));
+        cut.signal("SIGTERM");
+        await until(() => cut.exit !== undefined, "its end", 20_000);
+        assert.equal(cut.exit!.code, 1);
+        assert.ok(says(cut, "STORE-STUCK") || says(cut, "STORE-LOST"), "it says that not all was written");
+        for (const one of [ann, cat]) {
+            one.leave();
+            await one.enter(other);
+        }
+        await poll(async () => [ann, cat].every((one) => site.acknowledged.has(one.last)), "what they brought is acknowledged");
+        await until(() => [bob, dan].every((one) => said(one.replica).has(ann.last) && said(one.replica).has(cat.last)), "the others have it");
+        await until(() => [ann, cat].every((one) => said(one.replica).has(bob.last)), "and they what was typed meanwhile");
     },
     { patient: true },
 );
