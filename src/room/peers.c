@@ -29,6 +29,7 @@ struct peer {
     uint64_t members;
     bool owes;            /* something of it was missed: it is to be asked */
     bool stranger;        /* what its clients show was dropped, or never known */
+    bool told;            /* it was told RETURN: what it said and was not heard is in its answer */
     struct frame *vector; /* what it said it has; NULL: looked at already */
     struct giving giving; /* a large difference that it has asked for */
 };
@@ -326,10 +327,11 @@ static void note(struct room *r, struct peer *who, const struct envelope *e) {
     bool same = who->epoch == e->epoch;
     uint64_t expected = same ? who->sequence + counts(e->kind) : 0;
     bool begins = e->kind == ENVELOPE_OPEN || e->kind == ENVELOPE_RETURN;
-    if (e->sequence != expected && !(begins && !same)) {
+    if (e->sequence != expected && !(begins && !same) && !who->told) {
         metric_add(METRIC_BUS_GAPS, 0, 1);
         who->owes = true;
     }
+    who->told = false;
     who->epoch = e->epoch;
     who->sequence = e->sequence;
     r->peers.members += e->members - who->members;
@@ -645,6 +647,10 @@ void peers_return(struct room *r, uint64_t now_ms) {
         presence_renew(&r->presence);
         rooms_mark(r->parent, r);
         say_vector(r, ENVELOPE_RETURN, BUS_TO_ROOM, now_ms);
+        size_t at = 0;
+        for (struct peer *who; (who = map_next(&p->by_node, &at)) != NULL;) {
+            who->told = true;
+        }
         say_everyone(r, BUS_TO_ROOM);
         abroad_say_sanctions(r, BUS_TO_ROOM, now_ms);
     }

@@ -1,5 +1,5 @@
-/* Two nodes without a Redis between them: what one says the other hears when the test hands it
- * over, or never does.
+/* Two nodes, or three, without a Redis between them: what one says the others hear when the test
+ * hands it over, or never do.
  */
 #include "room/peers.h"
 
@@ -7,13 +7,14 @@
 #include "limit/caps.h"
 #include "room/rooms_test.h"
 
-enum { NODES = 2 };
+enum { NODES = 3 }; /* the last one has the room open only where a test says so */
 
 struct net {
     struct fixture *at[NODES];
     struct list_node said[NODES]; /* mail for the bus */
     bool open[NODES];             /* room "r" is heard of */
     bool lossy;                   /* what is published is lost */
+    size_t asks;                  /* differences that were asked for */
     size_t pieces;                /* parts of differences that were said */
     size_t lost_piece;            /* the one of these that does not arrive; 0: all do */
     bool silent;                  /* Redis does not even say how many heard it */
@@ -86,6 +87,7 @@ static bool is_lost(struct net *net, const struct bus_mail *m) {
     const char *why = NULL;
     struct envelope e;
     assert_int_equal(envelope_read(frame_slice(m->bytes), &e, &why), ERR_OK);
+    net->asks += e.kind == ENVELOPE_ASK;
     net->pieces += e.kind == ENVELOPE_PIECE;
     return net->lossy || (e.kind == ENVELOPE_PIECE && net->pieces == net->lost_piece);
 }
@@ -146,15 +148,18 @@ static struct room *room_at(struct net *net, unsigned node) {
     return map_find(&net->at[node]->rooms.by_name, slice_str("r"));
 }
 
+/* The room is the same wherever it is open. */
 static void assert_same(struct net *net) {
-    struct yata_bytes state[NODES] = {0};
-    for (unsigned i = 0; i < NODES; i++) {
-        assert_int_equal(yata_encode_snapshot(room_at(net, i)->doc, &state[i]), YATA_OK);
+    struct yata_bytes first = {0};
+    assert_int_equal(yata_encode_snapshot(room_at(net, 0)->doc, &first), YATA_OK);
+    for (unsigned i = 1; i < NODES && room_at(net, i); i++) {
+        struct yata_bytes other = {0};
+        assert_int_equal(yata_encode_snapshot(room_at(net, i)->doc, &other), YATA_OK);
+        assert_int_equal(first.n, other.n);
+        assert_memory_equal(first.p, other.p, first.n);
+        yata_bytes_fini(&other);
     }
-    assert_int_equal(state[0].n, state[1].n);
-    assert_memory_equal(state[0].p, state[1].p, state[0].n);
-    yata_bytes_fini(&state[0]);
-    yata_bytes_fini(&state[1]);
+    yata_bytes_fini(&first);
 }
 
 static void drop_posted(struct fixture *f) {
@@ -171,8 +176,9 @@ static void ask_join(struct net *net, unsigned node, conn_id who) {
     assert_null(tell(net->at[node], m));
 }
 
-static void both_join(struct net *net) {
-    for (unsigned i = 0; i < NODES; i++) {
+/* ANN joins on the first so many nodes. */
+static void join_on(struct net *net, unsigned nodes) {
+    for (unsigned i = 0; i < nodes; i++) {
         ask_join(net, i, ANN);
         settle(net);
         struct msg *m = next(net->at[i]);
@@ -181,6 +187,10 @@ static void both_join(struct net *net) {
         assert_int_equal(m->answer.participants, i + 1);
         msg_free(m);
     }
+}
+
+static void both_join(struct net *net) {
+    join_on(net, 2);
 }
 
 /* Nothing happens but that time goes by. */
@@ -224,7 +234,85 @@ static void who_misses_a_message_asks_for_a_difference(void **state) {
     type_ok(net->at[0], ANN, 7, 1, 'b');
     settle(net);
     assert_same(net);
+    assert_int_equal(net->asks, 1);
     drop_posted(net->at[1]);
+}
+
+/* The third has missed what the other two have: one of them sends it, once. */
+static void what_several_have_is_asked_of_one(void **state) {
+    struct net *net = *state;
+    join_on(net, 3);
+    net->open[2] = false;
+    type_ok(net->at[0], ANN, 7, 0, 'a');
+    type_ok(net->at[1], ANN, 8, 0, 'b');
+    settle(net);
+    assert_int_equal(net->asks, 0); /* what nobody has missed is not asked for */
+    net->open[2] = true;
+    hand(net, 2, bus_mail_new(BUS_LOST, NULL));
+    hand(net, 2, bus_mail_new(BUS_BACK, NULL));
+    settle(net);
+    assert_same(net);
+    assert_int_equal(net->asks, 1);
+    for (unsigned i = 0; i < NODES; i++) {
+        drop_posted(net->at[i]);
+    }
+}
+
+/* However many clients change and show something within a tick, other nodes hear of it once. */
+static void a_tick_is_told_in_one_message(void **state) {
+    struct net *net = *state;
+    both_join(net);
+    join(net->at[0], BOB);
+    settle(net);
+    type_ok(net->at[0], ANN, 7, 0, 'a');
+    type_ok(net->at[0], BOB, 8, 0, 'b');
+    type_ok(net->at[0], ANN, 7, 1, 'c');
+    assert_true(list_empty(&net->said[0]));
+    net->at[0]->now_ms += 100;
+    turn(net->at[0]);
+    struct list_node *n = list_shift(&net->said[0]);
+    assert_non_null(n);
+    assert_true(list_empty(&net->said[0]));
+    struct bus_mail *m = LIST_ITEM(n, struct bus_mail, node);
+    struct envelope e;
+    const char *why = NULL;
+    assert_int_equal(envelope_read(frame_slice(m->bytes), &e, &why), ERR_OK);
+    assert_int_equal(e.kind, ENVELOPE_UPDATE);
+    assert_int_equal(e.version, 3);
+    carry(net, 0, m);
+    settle(net);
+    assert_same(net);
+    drop_posted(net->at[0]);
+    drop_posted(net->at[1]);
+}
+
+/* What happens meanwhile is heard, so nothing falls between what the store has and what is asked.
+ */
+static void a_room_that_opens_subscribes_then_is_read_then_asks(void **state) {
+    struct net *net = *state;
+    net->at[0]->store_waits = true;
+    ask_join(net, 0, ANN);
+    struct list_node *n = list_shift(&net->said[0]);
+    struct bus_mail *m = LIST_ITEM(n, struct bus_mail, node);
+    assert_int_equal(m->op, BUS_SUBSCRIBE);
+    struct bus_mail *heard = bus_mail_new(BUS_SUBSCRIBED, m->room);
+    bus_mail_free(m);
+    struct msg *mail = msg_new(MSG_BUS);
+    mail->bus = heard;
+    rooms_handle(&net->at[0]->rooms, mail, net->at[0]->now_ms);
+    assert_true(list_empty(&net->said[0])); /* it has not been read yet */
+    serve(net->at[0]);
+    n = list_shift(&net->said[0]);
+    assert_non_null(n);
+    m = LIST_ITEM(n, struct bus_mail, node);
+    assert_true(m->op == BUS_PUBLISH && m->counted);
+    assert_null(next(net->at[0])); /* nobody is served before the others have answered */
+    publish(net, 0, m);
+    bus_mail_free(m);
+    struct msg *joined = next(net->at[0]);
+    assert_non_null(joined);
+    assert_int_equal(joined->kind, MSG_JOINED);
+    msg_free(joined);
 }
 
 /* The last word of a conversation is missed, as it is when a worker was too far behind: nobody says
@@ -233,7 +321,7 @@ static void who_misses_a_message_asks_for_a_difference(void **state) {
 static void a_missed_last_message_is_found_by_comparing(void **state) {
     struct net *net = *state;
     both_join(net);
-    for (unsigned writer = 0; writer < NODES; writer++) {
+    for (unsigned writer = 0; writer < 2; writer++) {
         net->lossy = true;
         type_ok(net->at[writer], ANN, 7 + writer, 0, 'a');
         settle(net);
@@ -404,6 +492,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_change_is_told_to_the_other_node_and_to_its_members),
         TEST(who_misses_a_message_asks_for_a_difference),
+        TEST(what_several_have_is_asked_of_one),
+        TEST(a_tick_is_told_in_one_message),
+        TEST(a_room_that_opens_subscribes_then_is_read_then_asks),
         TEST(a_missed_last_message_is_found_by_comparing),
         TEST(a_large_difference_arrives_in_pieces),
         TEST(a_large_difference_of_which_a_piece_is_lost_is_asked_for_anew),
