@@ -150,6 +150,105 @@ test("wires that delay, hold up and break off in the middle of a message", async
     await agree(typists, 20_000);
 });
 
+test("Redis loses every third message, and what is missed is asked for", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 3);
+    const room = t.room();
+    const typists = await people(t, all, room);
+    for (const { wire, server } of all) {
+        const { connections } = wire;
+        wire.drop((channel) => t.rng.chance(channel.startsWith("room:") ? 0.33 : 0.1));
+        wire.cut();
+        await until(() => wire.connections >= connections + 2, "it is back on the lossy wire");
+        await serving(server);
+    }
+    await scribble(t, typists, 100);
+    all.forEach(({ wire }) => wire.drop(() => false));
+    await agree(typists, 20_000);
+    assert.ok(all.every(({ wire }) => wire.dropped > 0), "something was lost on each");
+    assert.ok((await sum(all, "collab_bus_gaps_total")) > 0, "and was missed");
+    await everywhere(t, all, room, typists);
+});
+
+test("a node that cannot reach Redis tries less and less often, and not when the others do", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 2);
+    const TRIES = 5;
+    const CONNECTIONS = 2; /* of each node: one hears, one speaks */
+    const start = performance.now();
+    all.forEach(({ wire }) => wire.part());
+    const of = all.map(({ wire }) => wire.refusals);
+    await until(() => of.every((refusals) => refusals.length >= TRIES * CONNECTIONS), "they try again and again", 15_000);
+    /* half of 50 ms, then twice as much each time: the shortest that chance may choose */
+    const soonest = (tries: number): number => 25 * (2 ** tries - 1);
+    for (const refusals of of) {
+        refusals.slice(0, TRIES * CONNECTIONS).forEach((at, i) => {
+            const tries = Math.floor(i / CONNECTIONS) + 1;
+            assert.ok(at - start >= soonest(tries) - 5, `try ${i + 1} after ${(at - start).toFixed(0)} ms`);
+        });
+    }
+    const last = of.flatMap((refusals) => refusals.slice((TRIES - 1) * CONNECTIONS, TRIES * CONNECTIONS));
+    assert.ok(Math.max(...last) - Math.min(...last) > 20, "they do not come back all at once");
+    all.forEach(({ wire }) => wire.heal());
+    await Promise.all(all.map(({ server }) => serving(server)));
+});
+
+/** Whether the channel is still heard just after its room has been let go of; what takes longer than
+ * the two seconds that it is kept says nothing. */
+async function lingers(redis: Redis, one: Node, room: string): Promise<boolean> {
+    let open = performance.now();
+    await poll(async () => {
+        const now = performance.now();
+        const rooms = await one.server.metric("collab_rooms");
+        open = rooms ? now : open;
+        return rooms === 0;
+    }, "the rooms are let go of");
+    return (await redis.hearers(room)) === 1 || performance.now() - open > 1900;
+}
+
+test("nodes hear of rooms that are open there, a while longer, and no more; many are subscribed in few commands", async (t) => {
+    const redis = await Redis.start(t);
+    const first = await node(t, redis, { flags: ["--room-ttl", "1"] });
+    const ann = await t.connect(first.server);
+    const rooms = Array.from({ length: 40 }, () => t.room());
+    const [room] = rooms as [string];
+    for (const one of rooms) {
+        await ann.join(one);
+    }
+    assert.equal(await redis.hearers(room), 1);
+    assert.equal(await redis.hearers("ws:e2e/nobody"), 0);
+    const before = await redis.calls("subscribe");
+    const { connections } = first.wire;
+    first.wire.cut();
+    await until(() => first.wire.connections >= connections + 2, "it is back");
+    await serving(first.server);
+    assert.ok((await redis.calls("subscribe")) - before <= 3, "all are subscribed again at once");
+    assert.equal(await redis.hearers(room), 1);
+    await ann.close();
+    assert.ok(await lingers(redis, first, room), "who comes back at once finds it");
+    await poll(async () => (await redis.hearers(room)) === 0, "it is let go of");
+});
+
+test("the version never goes back for somebody who changes nodes", async (t) => {
+    const redis = await Redis.start(t);
+    const all = await nodes(t, redis, 3);
+    const room = t.room();
+    const others = await people(t, all, room);
+    const replica = t.replica();
+    let version = 0;
+    for (let i = 0; i < 9; i++) {
+        const eve = await person(t, all[i % 3]!.server, room, replica);
+        assert.ok(eve.room.subscribed.version >= version, `${eve.room.subscribed.version} after ${version}`);
+        await scribble(t, [eve, ...others], 4);
+        await agree([eve, ...others]);
+        const info = await eve.client.request("collab/room.info", { roomId: room });
+        assert.ok(info.version >= eve.room.subscribed.version);
+        version = info.version;
+        await eve.client.close();
+    }
+    assert.ok(version > 9);
+});
+
 test("nodes that were parted edit on, and agree when they are joined", async (t) => {
     const redis = await Redis.start(t);
     const all = await nodes(t, redis, 3);
@@ -340,8 +439,12 @@ test("Redis with users and passwords, several of them, and one that refuses the 
         await scribble(t, typists, 10);
         await agree(typists);
     }
-    const used = await Promise.all([first, second].map((r) => r.command(...(r === first ? ["AUTH", secret] : ["AUTH", "collabd", secret]))));
-    assert.deepEqual(used, ["OK", "OK"]);
+    const log = ["AUTH", secret];
+    const heard = [await first.commands(log, ["PUBSUB", "CHANNELS", "room:*"]), await second.command("PUBSUB", "CHANNELS", "room:*")] as string[][];
+    assert.deepEqual(heard.flat().sort(), rooms.map((room) => `room:${room}`).sort(), "each room is on one of them");
+    assert.ok(heard.every((channels) => channels.length > 0), "and each of them has some");
+    const clients = String(await first.commands(log, ["CLIENT", "LIST"])).match(/ db=3 /g);
+    assert.equal(clients?.length, 4, "both connections of both nodes are in the database that the address names");
     const stranger = await t.start(["--workers", "1"], { env: { REDIS_URL: `redis://:wrong@127.0.0.1:${first.wires[0]!.port}` } });
     await until(() => stranger.log.some((line) => line.includes("BUS-LOST") && line.includes("refuses the login")), "it says so");
     assert.equal((await health(stranger)).cluster, "cut off");

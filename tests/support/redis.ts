@@ -41,6 +41,11 @@ export class Wire {
     private delayMs = 0;
     private left = Infinity;
     private losing: (() => void) | undefined;
+    /** When a connection was refused; milliseconds as of performance.now(). */
+    readonly refusals: number[] = [];
+    /** Messages that `drop` has kept from the node. */
+    dropped = 0;
+    private drops: ((channel: string) => boolean) | undefined;
 
     private constructor(server: NetServer, port: number) {
         this.server = server;
@@ -57,6 +62,8 @@ export class Wire {
 
     private join(near: Socket, far: Socket): void {
         if (this.refusing) {
+            this.refusals.push(performance.now());
+            happened();
             near.destroy();
             far.destroy();
             return;
@@ -67,9 +74,10 @@ export class Wire {
         near.setNoDelay(true);
         near.on("close", () => this.open.delete(pair));
         pipe(near, far, (data) => this.pass(() => far.write(data)));
+        const deliver = this.drops ? this.sieve(pair) : (data: Buffer): void => this.deliver(pair, data);
         pipe(far, near, (data) => {
             this.bytes += data.length;
-            this.pass(() => this.deliver(pair, data));
+            this.pass(() => deliver(data));
         });
         happened();
     }
@@ -82,6 +90,23 @@ export class Wire {
         } else {
             write();
         }
+    }
+
+    /** Lets pass what is not dropped, whole replies at a time. */
+    private sieve(pair: [Socket, Socket]): (data: Buffer) => void {
+        let rest: Buffer = Buffer.alloc(0);
+        return (data) => {
+            rest = Buffer.concat([rest, data]);
+            for (let one = parse(rest); one; one = parse(rest)) {
+                const [what, channel] = Array.isArray(one.value) ? one.value : [];
+                if (what === "message" && this.drops?.(String(channel))) {
+                    this.dropped++;
+                } else {
+                    this.deliver(pair, rest.subarray(0, one.next));
+                }
+                rest = rest.subarray(one.next);
+            }
+        };
     }
 
     private deliver(pair: [Socket, Socket], data: Buffer): void {
@@ -135,6 +160,12 @@ export class Wire {
 
     delay(ms: number): void {
         this.delayMs = ms;
+    }
+
+    /** Published messages of whose channel this says so do not arrive, on connections that are made
+     * from now on; `drop(() => false)` ends it. */
+    drop(which: (channel: string) => boolean): void {
+        this.drops = which;
     }
 
     /** Of what Redis sends only so many bytes pass; then the connection ends, in the middle. */
@@ -249,15 +280,23 @@ export class Redis {
 
     /** One command, on a connection of its own. */
     command(...words: (string | Uint8Array)[]): Promise<Reply> {
-        const parts = words.flatMap((w) => [`$${Buffer.byteLength(w)}\r\n`, w, "\r\n"]);
-        const message = Buffer.concat([`*${words.length}\r\n`, ...parts].map((p) => Buffer.from(p as string)));
+        return this.commands(words);
+    }
+
+    /** Several on one connection; the last one's reply. */
+    commands(...list: (string | Uint8Array)[][]): Promise<Reply> {
+        const parts = list.flatMap((words) => [`*${words.length}\r\n`, ...words.flatMap((w) => [`$${Buffer.byteLength(w)}\r\n`, w, "\r\n"])]);
+        const message = Buffer.concat(parts.map((p) => Buffer.from(p as string)));
         return new Promise((done, failed) => {
             const line = connect(this.socket, () => line.write(message));
             let got = Buffer.alloc(0);
             line.on("error", failed);
             line.on("data", (data) => {
                 got = Buffer.concat([got, data]);
-                const reply = parse(got);
+                let reply = parse(got);
+                for (let i = 1; reply && i < list.length; i++) {
+                    reply = parse(got, reply.next);
+                }
                 if (reply) {
                     line.destroy();
                     done(reply.value);
@@ -270,6 +309,17 @@ export class Redis {
     async info(section: string, name: string): Promise<number> {
         const text = String(await this.command("INFO", section));
         return Number(new RegExp(`^${name}:([\\d.]+)`, "m").exec(text)?.[1] ?? NaN);
+    }
+
+    /** How often nodes have used a command. */
+    async calls(command: string): Promise<number> {
+        const text = String(await this.command("INFO", "commandstats"));
+        return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, "m").exec(text)?.[1] ?? 0);
+    }
+
+    /** How many nodes hear of a room. */
+    async hearers(room: string): Promise<number> {
+        return ((await this.command("PUBSUB", "NUMSUB", `room:${room}`)) as [string, number])[1];
     }
 
     private async end(): Promise<void> {
