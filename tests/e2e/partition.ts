@@ -26,6 +26,7 @@ const says = (server: Server, event: string): boolean => server.log.some((line) 
 class Site {
     readonly acknowledged = new Set<string>();
     readonly typists: Typist[] = [];
+    private readonly homes: Server[] = [];
     private readonly t: Context;
     private constructor(
         t: Context,
@@ -59,14 +60,23 @@ class Site {
         for (const [i, name] of ["ann", "bob", "cat", "dan"].entries()) {
             const one = new Typist(t, name, site.acknowledged, pass(name));
             site.typists.push(one);
-            await one.enter(site.home(i));
+            await one.enter((site.homes[i] = site.servers[i % 2]!)); /* ann and cat on the first, bob and dan on the second */
         }
         return site;
     }
 
-    /** Where the ith of them is: ann and cat on the first node, bob and dan on the second. */
-    private home(i: number): Server {
-        return this.servers[i % 2]!;
+    /** Versions have not gone back on this connection, which ends; the highest. */
+    private leave(one: Typist): number {
+        const { heard } = one;
+        assert.ok(heard.every((v, i) => i === 0 || v >= heard[i - 1]!), `versions do not go back: ${heard.join(" ")}`);
+        return one.leave();
+    }
+
+    /** With what they have, to another node. */
+    async move(one: Typist, to: Server): Promise<void> {
+        this.leave(one);
+        this.homes[this.typists.indexOf(one)] = to;
+        await patiently(() => one.enter(to));
     }
 
     /** Both nodes are well and know each other. */
@@ -92,8 +102,7 @@ class Site {
     async agree(): Promise<void> {
         for (const [i, one] of this.typists.entries()) {
             if (one.refused) {
-                one.leave();
-                await patiently(() => one.enter(this.home(i)));
+                await this.move(one, this.homes[i]!);
             }
         }
         await this.typing(pause(100));
@@ -104,7 +113,8 @@ class Site {
 
     /** Both end well, and a third that comes later has all of it. */
     async end(): Promise<void> {
-        const told = Math.max(...this.typists.map((one) => one.leave()));
+        assert.ok(this.typists.every((one) => one.heard.length > 0), "everybody has heard of others");
+        const told = Math.max(...this.typists.map((one) => this.leave(one)));
         await Promise.all(this.servers.map((server) => server.stop()));
         const [m] = this.machines;
         const env = { JWT_SECRET: SECRET, COLLAB_STORE: `postgres://admin:${MARK}@${m!.hub}/postgres?sslmode=disable` };
@@ -162,7 +172,7 @@ networked(
     2,
     async (t, machines) => {
         const site = await Site.make(t, machines);
-        const [ann] = site.typists as [Typist];
+        const [ann, , cat] = site.typists as [Typist, Typist, Typist];
         machines[0]!.deafen();
         site.typists.forEach((one) => one.type(t.rng));
         const parted = ann.last;
@@ -172,6 +182,8 @@ networked(
         const kept = (): string[] => connections(5432, []).filter((line) => line.startsWith("ESTAB") && line.includes(machines[0]!.data));
         await poll(async () => kept().length === 0, "the database has let go of the sessions that it lost");
         assert.deepEqual(acknowledgedFrom(site, parted), [], "nothing is acknowledged");
+        await site.move(cat, site.servers[1]!);
+        assert.ok(site.acknowledged.has(cat.last), "who goes elsewhere brings along what was not acknowledged");
         machines[0]!.heal();
         await site.typing(site.whole());
         assert.ok(says(server, "STORE-RECOVERED"));
@@ -194,10 +206,8 @@ networked(
         await until(() => cut.exit !== undefined, "its end", 20_000);
         assert.equal(cut.exit!.code, 1);
         assert.ok(says(cut, "STORE-STUCK") || says(cut, "STORE-LOST"), "it says that not all was written");
-        for (const one of [ann, cat]) {
-            one.leave();
-            await one.enter(other);
-        }
+        await site.move(ann, other);
+        await site.move(cat, other);
         await poll(async () => [ann, cat].every((one) => site.acknowledged.has(one.last)), "what they brought is acknowledged");
         await until(() => [bob, dan].every((one) => said(one.replica).has(ann.last) && said(one.replica).has(cat.last)), "the others have it");
         await until(() => [ann, cat].every((one) => said(one.replica).has(bob.last)), "and they what was typed meanwhile");

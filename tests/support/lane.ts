@@ -76,6 +76,11 @@ export class Typist {
         });
     }
 
+    /** The versions of the edits of others, in the order in which they came on this connection. */
+    get heard(): number[] {
+        return this.client!.inbox.flat().filter((m) => m.method === "collab/update").map((m) => m.params.version);
+    }
+
     /** The highest version that the server has told, by then. */
     leave(): number {
         this.replica.link = undefined;
