@@ -244,6 +244,11 @@
 
 /* Option. How old a version gets that nobody has named. */
 #define CAPS_VERSION_DAYS 365
+/* Rooms that nobody edits age, too. A round over all that have versions begins that long after the
+ * last one, */
+#define CAPS_VERSION_ROUND_MS 3600000
+/* and takes one room in that time: 100,000 rooms in six hours, for a few milliseconds a second. */
+#define CAPS_VERSION_NEXT_MS 200
 /* Option. Of those that somebody has named so many are kept for good: a release a week for two
  * years. */
 #define CAPS_VERSIONS_NAMED 100

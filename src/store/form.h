@@ -120,6 +120,8 @@ struct store_form {
     /* Keeps one, durably, and says its id: above every other that was ever given. */
     enum err (*version_write)(void *, slice room, const struct store_version *, uint64_t *ret_id,
                               struct fault *);
+    /* The next room by name that has versions; *ret NULL: there is none. The caller's. */
+    enum err (*version_room_after)(void *, slice room, struct frame **ret, struct fault *);
     /* Forgets these, wholly or not at all; ids that are not the room's are left alone. */
     enum err (*version_drop)(void *, slice room, const uint64_t *ids, size_t count, struct fault *);
 };

@@ -58,6 +58,8 @@ struct store {
     struct list_node loads; /* served first */
     struct list_node folds; /* and chores, and all about versions */
     uint64_t duties_ns;     /* when to look for them next */
+    struct frame *thinned;  /* whose versions were thinned last in this round; NULL: nobody's yet */
+    uint64_t thin_ns;       /* when the next one's are */
 };
 
 /* Milliseconds since 1970 as all who share the store count them: by the database server's clock
@@ -81,6 +83,8 @@ void *history_run(void *store);
 /* The shelf's part of a job about versions: reads for history, writes what it has made, or
  * answers. Takes the job. */
 void shelf_serve_version(struct store *, struct store_job *);
+/* Thins the next room of the round over all that have versions. */
+void shelf_thin_next(struct store *);
 /* The shelf's handle, opened if need be. */
 enum err shelf_ensure_open(struct store *, struct fault *);
 /* After an error only a fresh opening may say what is there. */

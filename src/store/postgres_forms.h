@@ -41,6 +41,7 @@ enum {
     PG_VERSION_LIST,
     PG_VERSION_READ,
     PG_VERSION_WRITE,
+    PG_VERSION_ROOM,
     PG_VERSION_DROP,
     PG_SHELF_STATEMENTS
 };
@@ -51,6 +52,7 @@ enum err postgres_version_read(void *, slice room, uint64_t id, struct store_ver
                                bool *ret_found, struct fault *);
 enum err postgres_version_write(void *, slice room, const struct store_version *, uint64_t *ret_id,
                                 struct fault *);
+enum err postgres_version_room_after(void *, slice room, struct frame **ret, struct fault *);
 enum err postgres_version_drop(void *, slice room, const uint64_t *ids, size_t count,
                                struct fault *);
 

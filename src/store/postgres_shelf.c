@@ -73,6 +73,7 @@ static const char *const statements[PG_SHELF_STATEMENTS] = {
         " plain_bytes, sum, state, ticket) VALUES($1::text, $2::bigint, $3::bigint,"
         " $4::bigint <> 0, $5::bytea, $6::bigint, $7::bigint, $8::bytea, $9::bigint)"
         " ON CONFLICT(ticket) DO UPDATE SET ticket=EXCLUDED.ticket RETURNING id",
+    [PG_VERSION_ROOM] = "SELECT room FROM collab_version WHERE room>$1::text ORDER BY room LIMIT 1",
     [PG_VERSION_DROP] = "DELETE FROM collab_version WHERE room=$1::text AND id=ANY($2::bigint[])",
     [PG_SHELF_TIDY] =
         "DELETE FROM collab_lease WHERE expires < clock_timestamp() - interval '1 hour'",
@@ -283,5 +284,6 @@ const struct store_form store_postgres = {
     .version_list = postgres_version_list,
     .version_read = postgres_version_read,
     .version_write = postgres_version_write,
+    .version_room_after = postgres_version_room_after,
     .version_drop = postgres_version_drop,
 };

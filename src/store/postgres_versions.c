@@ -76,6 +76,18 @@ enum err postgres_version_write(void *shelf, slice room, const struct store_vers
     return e;
 }
 
+enum err postgres_version_room_after(void *shelf, slice room, struct frame **ret,
+                                     struct fault *why) {
+    struct pg_shelf *s = shelf;
+    struct pg_params p = {0};
+    pg_put_bytes(&p, room);
+    PGresult *r = NULL;
+    enum err e = pg_read(&s->pg, PG_VERSION_ROOM, &p, &r, why);
+    *ret = e == ERR_OK && PQntuples(r) > 0 ? frame_copy(pg_bytes(r, 0, 0)) : NULL;
+    PQclear(r);
+    return e;
+}
+
 enum err postgres_version_drop(void *shelf, slice room, const uint64_t *ids, size_t count,
                                struct fault *why) {
     struct pg_shelf *s = shelf;

@@ -185,20 +185,26 @@ static void look_for_duties(struct store *st) {
     shelf_settle(st, e);
 }
 
-/* How long the thread may sleep; looks first when it is time. */
+/* How long the thread may sleep; does first what is due. */
 static int look_and_rest(struct store *st) {
+    if (st->form->shelf_duties && clock_mono_ns() >= st->duties_ns) {
+        look_for_duties(st);
+        st->duties_ns = clock_mono_ns() + st->o.duties_ms * UINT64_C(1000000);
+    }
+    if (clock_mono_ns() >= st->thin_ns) {
+        shelf_thin_next(st);
+    }
     uint64_t now = clock_mono_ns();
-    if (!st->form->shelf_duties) {
-        return QUEUE_FOR_EVER;
-    }
-    if (now >= st->duties_ns) {
-        if (st->duties_ns) { /* not at the very beginning */
-            look_for_duties(st);
-        }
-        now = clock_mono_ns();
-        st->duties_ns = now + st->o.duties_ms * UINT64_C(1000000);
-    }
-    return (int)((st->duties_ns - now) / 1000000) + 1;
+    uint64_t next =
+        st->form->shelf_duties && st->duties_ns < st->thin_ns ? st->duties_ns : st->thin_ns;
+    return next > now ? (int)((next - now) / 1000000) + 1 : 0;
+}
+
+/* Nothing of that is due at the very beginning. */
+static void begin_rounds(struct store *st) {
+    uint64_t thin_ms = st->o.thin_ms ? st->o.thin_ms : CAPS_VERSION_ROUND_MS / 60;
+    st->duties_ns = clock_mono_ns() + st->o.duties_ms * UINT64_C(1000000);
+    st->thin_ns = clock_mono_ns() + thin_ms * 1000000;
 }
 
 void *shelf_run(void *store) {
@@ -206,6 +212,7 @@ void *shelf_run(void *store) {
     struct list_node jobs;
     list_init(&jobs);
     metrics_thread_init(st->o.metrics_thread + 1);
+    begin_rounds(st);
     for (;;) {
         int rest_ms = look_and_rest(st);
         bool idle = list_empty(&st->loads) && list_empty(&st->folds);
@@ -223,6 +230,7 @@ void *shelf_run(void *store) {
             do_later(st, LIST_ITEM(n, struct store_job, node));
         }
     }
+    st->thinned = frame_unref(st->thinned);
     list_splice(&st->folds, &jobs); /* nobody waits for them any more; store_free has the list */
     return NULL;
 }

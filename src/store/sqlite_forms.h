@@ -13,6 +13,7 @@ enum {
     VERSION_LIST,
     VERSION_READ,
     VERSION_WRITE,
+    VERSION_ROOM,
     VERSION_DROP,
     SHELF_STATEMENTS
 };
@@ -49,6 +50,7 @@ enum err sqlite_version_read(void *, slice room, uint64_t id, struct store_versi
                              bool *ret_found, struct fault *);
 enum err sqlite_version_write(void *, slice room, const struct store_version *, uint64_t *ret_id,
                               struct fault *);
+enum err sqlite_version_room_after(void *, slice room, struct frame **ret, struct fault *);
 enum err sqlite_version_drop(void *, slice room, const uint64_t *ids, size_t count, struct fault *);
 
 #endif

@@ -35,6 +35,7 @@ static const char *const statements[SHELF_STATEMENTS] = {
                      " FROM version WHERE room=?1 AND (id=?2 OR ?2=0) ORDER BY id DESC LIMIT 1",
     [VERSION_WRITE] = "INSERT INTO version(room, version, at_ms, automatic, label, plain_bytes,"
                       " sum, state) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+    [VERSION_ROOM] = "SELECT room FROM version WHERE room>?1 ORDER BY room LIMIT 1",
     [VERSION_DROP] = "DELETE FROM version WHERE room=?1 AND id=?2",
 };
 
@@ -158,5 +159,6 @@ const struct store_form store_sqlite = {
     .version_list = sqlite_version_list,
     .version_read = sqlite_version_read,
     .version_write = sqlite_version_write,
+    .version_room_after = sqlite_version_room_after,
     .version_drop = sqlite_version_drop,
 };

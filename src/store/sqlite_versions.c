@@ -83,6 +83,17 @@ enum err sqlite_version_write(void *shelf, slice room, const struct store_versio
     return e;
 }
 
+enum err sqlite_version_room_after(void *shelf, slice room, struct frame **ret, struct fault *why) {
+    struct shelf_file *f = shelf;
+    sqlite3_stmt *s = f->file.statements[VERSION_ROOM];
+    bool row = false;
+    sqlite_bind_text(s, 1, room);
+    enum err e = sqlite_next(&f->file, s, &row, why);
+    *ret = e == ERR_OK && row ? frame_copy(sqlite_bytes(s, 0)) : NULL;
+    (void)sqlite3_reset(s);
+    return e;
+}
+
 enum err sqlite_version_drop(void *shelf, slice room, const uint64_t *ids, size_t count,
                              struct fault *why) {
     struct shelf_file *f = shelf;

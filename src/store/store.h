@@ -224,6 +224,7 @@ struct store_options {
     struct thin_rule versions;     /* which are kept; all zero: as caps.h says */
     unsigned duties_ms;            /* tests: how often to look for them; 0: CAPS_STORE_LOOK_MS */
     unsigned retry_ms;             /* tests: first wait after a failure; 0: CAPS_STORE_RETRY_MS */
+    unsigned thin_ms;              /* tests: a room's versions in that time; 0: as caps.h says */
     void (*done)(void *ctx, struct store_job *); /* takes the job */
     void (*changed)(void *ctx, bool serving);
     void *ctx;

@@ -317,6 +317,31 @@ static void more_versions_than_the_rule_allows_go_the_oldest_first(void **state)
     store_job_free(job);
 }
 
+static void rooms_that_nobody_edits_are_thinned_as_well(void **state) {
+    struct fixture *f = *state;
+    open_store(f);
+    const char *const rooms[] = {"one", "other"};
+    for (size_t i = 0; i < 2; i++) {
+        type(f, rooms[i], 0, 1);
+        for (int j = 0; j < 4; j++) {
+            assert_true(save(f, rooms[i], "") > 0);
+        }
+    }
+    close_store(f);
+    f->rule.most = 2; /* the rule has changed, as time does */
+    f->thin_ms = 1;
+    open_store(f);
+    for (size_t i = 0; i < 2; i++) {
+        size_t left = 0;
+        for (int tries = 0; left != 2 && tries < 10000; tries++) {
+            struct store_job *job = list(f, rooms[i], 0, 10);
+            left = job->versions_count;
+            store_job_free(job);
+        }
+        assert_int_equal(left, 2);
+    }
+}
+
 /* ---- when the disk suffers ---- */
 
 static void nothing_is_handed_back_before_it_is_durable(void **state) {
@@ -788,6 +813,7 @@ int main(int argc, char **argv) {
         ON_FILES(a_damaged_version_is_refused_and_the_others_and_the_room_serve),
         ON_FILES(versions_of_a_damaged_room_are_there),
         ON_FILES(more_versions_than_the_rule_allows_go_the_oldest_first),
+        ON_FILES(rooms_that_nobody_edits_are_thinned_as_well),
         ON_DISK(nothing_is_handed_back_before_it_is_durable),
         ON_DISK(an_end_while_it_fails_says_that_something_is_lost),
         ON_DISK(reading_does_not_put_recovery_off),

@@ -36,7 +36,8 @@ struct fixture {
     char schema[16]; /* in it */
     bool relaxed;
     struct thin_rule rule; /* which versions are kept */
-    unsigned duties_ms;    /* how often it looks what other nodes have left to it */
+    unsigned thin_ms;
+    unsigned duties_ms; /* how often it looks what other nodes have left to it */
 };
 
 static inline void on_done(void *ctx, struct store_job *job) {
@@ -66,6 +67,7 @@ static inline struct store *try_open(struct fixture *f, char *why, size_t why_by
                               .retry_ms = 1,
                               .duties_ms = f->duties_ms,
                               .versions = f->rule,
+                              .thin_ms = f->thin_ms,
                               .done = on_done,
                               .changed = on_changed,
                               .ctx = f};

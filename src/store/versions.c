@@ -60,12 +60,11 @@ static size_t choose(const struct store *st, const struct store_version *v, size
 }
 
 /* Forgets what the rule does not keep. A failure harms nothing: it is tried again after the next
- * version. */
-static void thin_room(struct store *st, struct store_job *job) {
+ * version, or in the next round. */
+static void thin_room(struct store *st, slice room) {
     struct fault why = {0};
     struct store_version *all = NULL;
     size_t n = 0;
-    slice room = frame_slice(job->room);
     enum err e =
         st->form->version_list(st->shelf, room, 0, (size_t)2 * CAPS_VERSIONS, &all, &n, &why);
     if (e == ERR_OK) {
@@ -84,6 +83,23 @@ static void thin_room(struct store *st, struct store_job *job) {
                     log_text("detail", why.text));
     }
     shelf_settle(st, e);
+}
+
+void shelf_thin_next(struct store *st) {
+    struct fault why = {0};
+    struct frame *room = NULL;
+    enum err e = shelf_ensure_open(st, &why);
+    slice last = st->thinned ? frame_slice(st->thinned) : slice_str("");
+    e = e ? e : st->form->version_room_after(st->shelf, last, &room, &why);
+    shelf_settle(st, e);
+    frame_unref(st->thinned);
+    st->thinned = room;
+    if (room) {
+        thin_room(st, frame_slice(room));
+    }
+    uint64_t wait_ms = room ? CAPS_VERSION_NEXT_MS : CAPS_VERSION_ROUND_MS;
+    wait_ms = st->o.thin_ms ? st->o.thin_ms : wait_ms;
+    st->thin_ns = clock_mono_ns() + wait_ms * 1000000;
 }
 
 /* ---- jobs ---- */
@@ -153,7 +169,7 @@ static void write_saved(struct store *st, struct store_job *job, struct fault *w
     if (job->err == ERR_OK) {
         v->state = frame_unref(v->state);
         metric_add(METRIC_VERSIONS_SAVED, 0, 1);
-        thin_room(st, job);
+        thin_room(st, frame_slice(job->room));
         st->form->shelf_rest(st->shelf);
     }
     finish(st, job, why);
