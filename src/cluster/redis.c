@@ -2,6 +2,8 @@
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
@@ -11,6 +13,8 @@
 #include "observe/log.h"
 
 enum { RX_BYTES = 64 * 1024, WORDS_MOST = CAPS_BUS_BATCH + 8 };
+/* The first that takes NX and GET together in a SET, which claims are made of. */
+enum { OLDEST_VERSION = 7 };
 
 /* One attempt's socket: lives until libuv has let go of it. */
 struct line {
@@ -107,10 +111,29 @@ void redis_drop(struct redis *r, const char *why) {
 
 /* ---- replies ---- */
 
+/* What HELLO says of the version, "7.0.15"; else "". */
+static const char *version_of(const redisReply *hello) {
+    size_t n = hello->type == REDIS_REPLY_ARRAY ? hello->elements : 0;
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        const redisReply *name = hello->element[i];
+        const redisReply *value = hello->element[i + 1];
+        if (name->type == REDIS_REPLY_STRING && strcmp(name->str, "version") == 0 &&
+            value->type == REDIS_REPLY_STRING) {
+            return value->str;
+        }
+    }
+    return "";
+}
+
 static void on_greeting(struct redis *r, const redisReply *reply) {
+    char why[120];
+    const char *version = r->greeting == 1 ? version_of(reply) : NULL;
     if (reply->type == REDIS_REPLY_ERROR) {
-        char why[120];
         (void)snprintf(why, sizeof why, "it refuses the login: %s", reply->str);
+        redis_drop(r, why);
+    } else if (version && strtoul(version, NULL, 10) < OLDEST_VERSION) {
+        (void)snprintf(why, sizeof why, "it is of version %.20s, which is too old: %d is needed",
+                       version, OLDEST_VERSION);
         redis_drop(r, why);
     } else if (--r->greeting == 0) {
         r->up = true;
@@ -266,7 +289,7 @@ void redis_send(struct redis *r, const slice *words, size_t count) {
     }
 }
 
-/* Logs in; the answer to the last of these says that it serves. */
+/* Logs in; the answer to the last of these says that it serves, and which version it is. */
 static void greet(struct redis *r) {
     const struct target *t = r->target;
     slice words[3];
@@ -289,8 +312,9 @@ static void greet(struct redis *r) {
         put_command(r, words, 2);
         r->greeting++;
     }
-    words[0] = slice_str("PING");
-    put_command(r, words, 1);
+    words[0] = slice_str("HELLO");
+    words[1] = slice_str("2");
+    put_command(r, words, 2);
     redis_flush(r);
 }
 

@@ -2,6 +2,9 @@
  * the same people; Redis may be away, slow, empty or lying, and everybody comes to agree again.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { fileURLToPath } from "node:url";
 import { type Node, type Person, agree, health, node, nodes, people, person, scribble, serving, sleeper, sum } from "../support/cluster.ts";
 import { certificate, folder } from "../support/door.ts";
 import { Redis, type Wire, freePort } from "../support/redis.ts";
@@ -425,10 +428,16 @@ test(
     { ms: 90_000 },
 );
 
+/** The rights that docs/cluster.md would have nodes given. */
+function documented(): string[] {
+    const text = readFileSync(fileURLToPath(new URL("../../docs/cluster.md", import.meta.url)), "utf8");
+    return /ACL SETUSER collabd on >secret\s([^`]*)`/.exec(text)![1]!.split(/\s+/);
+}
+
 test("Redis with users and passwords, several of them, and one that refuses the login", async (t) => {
     const secret = `${MARK} of Redis`;
     const first = await Redis.start(t, "--requirepass", secret);
-    const second = await Redis.start(t, "--user", "collabd", "on", `>${secret}`, "allchannels", "allkeys", "+@all");
+    const second = await Redis.start(t, "--user", "collabd", "on", `>${secret}`, ...documented());
     const other = await second.wire();
     const password = encodeURIComponent(secret);
     const url = (wire: Wire): string => `redis://:${password}@127.0.0.1:${wire.port}/3,redis://collabd:${password}@127.0.0.1:${other.port}`;
@@ -445,10 +454,40 @@ test("Redis with users and passwords, several of them, and one that refuses the 
     assert.ok(heard.every((channels) => channels.length > 0), "and each of them has some");
     const clients = String(await first.commands(log, ["CLIENT", "LIST"])).match(/ db=3 /g);
     assert.equal(clients?.length, 4, "both connections of both nodes are in the database that the address names");
+    assert.ok(!all.some(({ server }) => server.log.some((line) => line.includes("BUS-COMMAND"))), "their rights are enough");
     const stranger = await t.start(["--workers", "1"], { env: { REDIS_URL: `redis://:wrong@127.0.0.1:${first.wires[0]!.port}` } });
     await until(() => stranger.log.some((line) => line.includes("BUS-LOST") && line.includes("refuses the login")), "it says so");
     assert.equal((await health(stranger)).cluster, "cut off");
 }, { tsan: true });
+
+/** Answers every command as a Redis of that version answers HELLO; its address, and what it heard. */
+async function pretender(t: Context, version: string): Promise<{ url: string; heard: () => string }> {
+    const words = ["server", "redis", "version", version];
+    const answer = `*${words.length}\r\n${words.map((w) => `$${w.length}\r\n${w}\r\n`).join("")}`;
+    let heard = "";
+    const server = createServer((socket) => {
+        socket.on("data", (data) => {
+            heard += data.toString("latin1");
+            socket.write(answer);
+        });
+        socket.on("error", () => undefined);
+        t.defer(() => void socket.destroy());
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    t.defer(() => void server.close());
+    return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, heard: () => heard };
+}
+
+test("a Redis that is too old is not used, and the log says why", async (t) => {
+    const old = await pretender(t, "6.2.14");
+    const refuses = await t.start(["--workers", "1"], { env: { REDIS_URL: old.url } });
+    await until(() => refuses.log.some((line) => line.includes("BUS-LOST") && line.includes("version 6.2.14, which is too old: 7 is needed")), "it says so");
+    assert.equal((await health(refuses)).cluster, "cut off");
+    assert.ok(!old.heard().includes("SUBSCRIBE"));
+    const young = await pretender(t, "10.0.0");
+    await t.start(["--workers", "1"], { env: { REDIS_URL: young.url } });
+    await poll(async () => young.heard().includes("SUBSCRIBE"), "a later one is used");
+});
 
 test("Redis over TLS, when its certificate is good for its name", async (t) => {
     const dir = folder(t);
