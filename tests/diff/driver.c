@@ -66,6 +66,7 @@ enum op {
     OP_DOC_AT,            /* u32 handle of the new document, u8 no_gc, snapshot */
     OP_REVERT,            /* state */
     OP_REVERT_SNAPSHOT,   /* snapshot */
+    OP_FREEZE,            /* without a format */
     /* edits */
     OP_SET_CLIENT = 100, /* u64 client */
     OP_WRITE,            /* see driver_write.h */
@@ -509,6 +510,8 @@ static enum yata_status run_as(struct docs *docs, enum op op, size_t handle, str
         return yata_revert_to_state(find(docs, handle), format, a.p, a.n, why);
     case OP_REVERT_SNAPSHOT:
         return op_revert_snapshot(find(docs, handle), a, why);
+    case OP_FREEZE:
+        return yata_doc_freeze(find(docs, handle));
     default:
         die("unknown op");
     }

@@ -17,7 +17,7 @@ export enum Op {
   AwarenessMerge, AwarenessNews,
   ApplyAs, CommitAs, EncodeStateAs, SnapshotAs, IsKnownAs, SvFromUpdateAs, UpdateMetaAs,
   CheckUpdateAs, Merge, Diff, Convert, Structs, Deletions, SnapshotRecode, SnapshotEqual, DocAt,
-  Revert, RevertSnapshot,
+  Revert, RevertSnapshot, Freeze,
   SetClient = 100, Write,
   Read = 110
 }
@@ -363,6 +363,11 @@ export class YataDoc {
 
   async revertToSnapshot (format: Format, snapshot: Uint8Array): Promise<void> {
     await this.call(Op.RevertSnapshot, new Writer().uint(format - 1, 1).bytes(snapshot).done())
+  }
+
+  /** Holds it as its state until it is wanted, unless something waits or is missing. */
+  async freeze (): Promise<void> {
+    await this.call(Op.Freeze, none)
   }
 
   /** Use Driver.docAt. */

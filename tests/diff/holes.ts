@@ -8,6 +8,7 @@
 //   - what the transactions said, told to another, makes the same document;
 //   - a state loads into an empty document and is the same there;
 //   - the state vector names the first clock that is missing;
+//   - it makes no difference whether a document was frozen in between;
 //   - what was delivered and does not wait is known.
 
 import * as Y from 'yjs'
@@ -122,6 +123,10 @@ async function check (t: Telling, driver: Driver, doc: YataDoc, held: Uint8Array
 async function give (t: Telling, rnd: Random, doc: YataDoc, listener: YataDoc,
   updates: Uint8Array[]): Promise<void> {
   const format: Format = rnd.chance(0.3) ? 2 : 1
+  if (rnd.chance(0.3)) {
+    t.trace.push('A freeze')
+    await doc.freeze()
+  }
   t.trace.push('A begin')
   doc.begin()
   for (const u of rnd.chance(0.3) ? [Y.mergeUpdates(updates)] : updates) {
