@@ -132,6 +132,13 @@
 #define CAPS_PENDING_BYTES (16 * CAPS_MIB)
 /* Memory of one document, waiting updates included. A book that was typed has 30 MiB. */
 #define CAPS_DOC_MEMORY_BYTES (256 * CAPS_MIB)
+/* A document that nobody has asked for so long is held as its state, in a third of the memory or
+ * less. */
+#define CAPS_REST_MS 10000
+/* Larger ones are not: to make one of this size again takes 2 ms, while all its worker waits. */
+#define CAPS_REST_DOC_BYTES CAPS_MIB
+/* As much becomes its state in one sweep of a worker, 2 ms. */
+#define CAPS_REST_SWEEP_BYTES (4 * CAPS_MIB)
 /* Client ids of one document: a new one for each visit of a page, for years. They make every state
  * vector and every sync longer. */
 #define CAPS_DOC_CLIENTS 100000

@@ -725,6 +725,9 @@ void room_handle(struct room *r, struct msg *m, uint64_t now_ms) {
             return;
         }
     }
+    if (m->kind != MSG_AWARENESS) {
+        r->asked_ms = now_ms;
+    }
     switch (m->kind) {
     case MSG_JOIN:
         on_join(r, m, now_ms);
@@ -777,6 +780,21 @@ bool room_is_idle(const struct room *r, uint64_t now_ms) {
 
 bool room_is_void(const struct room *r) {
     return r->version == 0 && r->lasting.rows == 0 && r->lasting.snapshot_bytes == 0;
+}
+
+size_t room_rest(struct room *r, uint64_t now_ms) {
+    struct yata_stats stats;
+    /* Other nodes compare what they have again and again, for which it would be made anew. */
+    if (r->in_tick || r->peers.state != PEERS_OFF || now_ms - r->asked_ms < CAPS_REST_MS) {
+        return 0;
+    }
+    yata_stats(r->doc, &stats);
+    if (stats.frozen_bytes > 0 || stats.pending_bytes > 0 ||
+        stats.memory_bytes > CAPS_REST_DOC_BYTES || yata_doc_freeze(r->doc) != YATA_OK) {
+        return 0;
+    }
+    r->state = frame_unref(r->state); /* it says the same */
+    return stats.memory_bytes;
 }
 
 size_t room_bytes(const struct room *r) {

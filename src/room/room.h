@@ -54,7 +54,8 @@ struct room {
     uint64_t ticked_ms;            /* when updates were last told */
     uint64_t presence_ms;          /* when presence was last told */
 
-    uint64_t handled; /* messages of its members since its worker last counted them */
+    uint64_t asked_ms; /* when somebody last wanted something of the document */
+    uint64_t handled;  /* messages of its members since its worker last counted them */
 };
 
 /* An empty room of this name (a counted frame, shared). */
@@ -73,6 +74,9 @@ void room_tick_presence(struct room *, uint64_t now_ms);
 
 /* Nobody is in it, and nothing would be lost with it. */
 bool room_is_idle(const struct room *, uint64_t now_ms);
+/* Holds the document as its state if nobody has asked for it for a while, until somebody does;
+ * returns how many bytes it had then, or 0. */
+size_t room_rest(struct room *, uint64_t now_ms);
 /* Memory of the document, and of updates in it that wait for others. */
 size_t room_bytes(const struct room *);
 size_t room_pending_bytes(const struct room *);

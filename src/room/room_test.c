@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "limit/caps.h"
+#include "room/room.h"
 #include "room/rooms_test.h"
 
 /* An awareness update: one client, one clock, a state or null. */
@@ -60,6 +61,65 @@ static void a_lone_update_is_relayed_as_received_at_once_and_not_to_its_writer(v
     assert_true(slice_eq(frame_slice(m->payload), sent));
     msg_free(m);
     assert_null(next(f));
+}
+
+/* libc's memory, while there is some. */
+static void *granted(void *ctx, void *p, size_t n) {
+    if (n == 0) {
+        free(p); /* ban-ok: the allocator of a document */
+        return NULL;
+    }
+    return *(bool *)ctx ? realloc(p, n) : NULL; /* ban-ok: likewise */
+}
+
+static bool rests(struct room *r) {
+    struct yata_stats stats;
+    yata_stats(r->doc, &stats);
+    return stats.frozen_bytes > 0;
+}
+
+static void sweep_after(struct fixture *f, uint64_t ms) {
+    f->now_ms += ms;
+    turn(f);
+    rooms_sweep(&f->rooms, f->now_ms);
+}
+
+/* A document that nobody asks for becomes its state, and what it was when somebody writes; when
+ * there is no memory for that, the writer is told, and nothing is lost. */
+static void a_document_rests_while_nobody_writes(void **state) {
+    struct fixture *f = *state;
+    bool there_is_memory = true;
+    join(f, ANN);
+    struct room *r = map_find(&f->rooms.by_name, slice_str("r"));
+    assert_non_null(r);
+    yata_doc_free(r->doc);
+    const struct yata_options options = {
+        .strict = true, .realloc_fn = granted, .alloc_ctx = &there_is_memory};
+    r->doc = yata_doc_new(&options);
+    type_ok(f, ANN, 5, 0, 'a');
+    sweep_after(f, CAPS_REST_MS - 1);
+    assert_false(rests(r));
+    show(f, ANN, 5, 1, "{}"); /* presence is not about the document */
+    sweep_after(f, 1);
+    assert_true(rests(r));
+    for (struct msg *m; (m = next(f)) != NULL;) {
+        msg_free(m);
+    }
+    join(f, BOB); /* who gets the state: it can rest on */
+    assert_true(rests(r));
+    uint8_t bytes[32];
+    there_is_memory = false;
+    struct msg *m = tell(f, say(MSG_UPDATE, "r", ANN, letter(bytes, 5, 1, 'b')));
+    assert_int_equal(m->err, ERR_NOMEM);
+    msg_free(m);
+    assert_true(rests(r));
+    there_is_memory = true;
+    type_ok(f, ANN, 5, 1, 'b');
+    assert_false(rests(r));
+    sweep_after(f, CAPS_REST_MS - 1);
+    assert_false(rests(r));
+    sweep_after(f, 1);
+    assert_true(rests(r));
 }
 
 static void a_burst_is_merged_into_one_update_for_everybody(void **state) {
@@ -623,6 +683,7 @@ int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(a_lone_update_is_relayed_as_received_at_once_and_not_to_its_writer),
+        T(a_document_rests_while_nobody_writes),
         T(a_burst_is_merged_into_one_update_for_everybody),
         T(each_busy_room_ticks_an_interval_after_its_own_last_tick),
         T(a_worker_short_of_time_ticks_less_often),

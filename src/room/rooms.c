@@ -392,12 +392,14 @@ void rooms_sweep(struct rooms *rs, uint64_t now_ms) {
     size_t bytes = 0;
     size_t pending = 0;
     int64_t sizes[METRIC_SIZES] = {0};
+    size_t rested = 0;
     size_t at = 0;
     for (struct room *r; (r = map_next(&rs->by_name, &at)) != NULL;) {
         sizes[metric_size_of(r->members.used)]++;
         presence_expire(&r->presence, now_ms, rs->o.presence_ttl_ms);
         peers_sweep(r, now_ms);
         history_sweep(r, now_ms);
+        rested += rested < CAPS_REST_SWEEP_BYTES ? room_rest(r, now_ms) : 0;
         bytes += room_bytes(r);
         pending += room_pending_bytes(r);
         if (r->presence.changed) {
