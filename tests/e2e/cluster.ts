@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type Node, type Person, agree, health, node, nodes, people, person, scribble, serving, sleeper, sum } from "../support/cluster.ts";
 import { certificate, folder } from "../support/door.ts";
 import { Redis, type Wire, freePort } from "../support/redis.ts";
-import { converged } from "../support/replica.ts";
+import { converged, equal } from "../support/replica.ts";
 import { MARK } from "../support/server.ts";
 import { type Context, test } from "../support/suite.ts";
 import { pause, poll, until } from "../support/wait.ts";
@@ -165,9 +165,14 @@ test("Redis loses every third message, and what is missed is asked for", async (
         await until(() => wire.connections >= connections + 2, "it is back on the lossy wire");
         await serving(server);
     }
-    await scribble(t, typists, 100);
+    for (let i = 0; i < 10; i++) {
+        typists.forEach((one, n) => one.replica.show({ name: `typist ${n}`, at: i }));
+        await scribble(t, typists, 10);
+    }
     all.forEach(({ wire }) => wire.drop(() => false));
     await agree(typists, 20_000);
+    const seen = (one: Person): boolean => typists.every((other) => other === one || one.replica.sees(other.replica)?.at === 9);
+    await until(() => typists.every(seen), "what was shown last is seen by all", 20_000);
     assert.ok(all.every(({ wire }) => wire.dropped > 0), "something was lost on each");
     assert.ok((await sum(all, "collab_bus_gaps_total")) > 0, "and was missed");
     await everywhere(t, all, room, typists);
@@ -286,7 +291,7 @@ test("poisoned messages on the channel are refused and counted, and change nothi
     const typists = await people(t, all, room);
     await scribble(t, typists, 10);
     await agree(typists);
-    const [UPDATE, PRESENCE, COMPARE, ASK] = [8, 9, 2, 6];
+    const [UPDATE, PRESENCE, COMPARE, ASK, MORE] = [8, 9, 2, 6, 22];
     const poison = [
         Buffer.from("hello"),
         Buffer.alloc(0),
@@ -297,6 +302,7 @@ test("poisoned messages on the channel are refused and counted, and change nothi
         envelope(PRESENCE, room, Buffer.from([200, 1, 1])),
         envelope(COMPARE, room, Buffer.from([1, 2])),
         envelope(ASK, room, Buffer.from([])),
+        envelope(MORE, room, Buffer.from([1, 2, 3])),
     ];
     const before = await all[0]!.server.metric("collab_bus_refused_total");
     for (const message of poison) {
@@ -427,6 +433,30 @@ test(
     },
     { ms: 90_000 },
 );
+
+test("of two Redis one goes away: rooms of the other stay together, and those of the first meet again", async (t) => {
+    const [first, second] = [await Redis.start(t), await Redis.start(t)];
+    const wires = [await second.wire(), await second.wire()];
+    let next = 0;
+    const url = (wire: Wire): string => `redis://127.0.0.1:${wire.port},redis://127.0.0.1:${wires[next++]!.port}`;
+    const all = await nodes(t, first, 2, { url });
+    const pairs = new Map<Redis, Person[]>();
+    while (pairs.size < 2) {
+        const room = t.room();
+        const pair = await people(t, all, room);
+        pairs.set((await first.hearers(room)) ? first : second, pair);
+    }
+    const [near, far] = [pairs.get(first)!, pairs.get(second)!];
+    await second.kill();
+    await poll(async () => (await sum(all, "collab_bus_up")) === 2, "both nodes have lost one of two");
+    assert.equal((await health(all[0]!.server)).cluster, "cut off", "and say so");
+    await scribble(t, [...near, ...far], 20);
+    await agree(near);
+    await Promise.all(far.map((one) => one.client.quiet()));
+    assert.ok(!equal(far[0]!.replica, far[1]!.replica), "rooms of the one that is away are each on its own");
+    await second.run();
+    await agree(far, 20_000);
+});
 
 /** The rights that docs/cluster.md would have nodes given. */
 function documented(): string[] {
