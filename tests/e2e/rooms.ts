@@ -177,6 +177,26 @@ test("a full room refuses the next participant with 429, and takes one when anot
     );
 });
 
+test("a server holds as many rooms as it may, however their names fall on its workers, and one that closes makes place", async (t) => {
+    const server = await t.server("--max-rooms", "40", "--workers", "2");
+    const clients = [await t.connect(server), await t.connect(server)];
+    const open = (i: number): Promise<number> => code(clients[i % 2]!.request("collab/subscribe", { roomId: `ws:many/${i}` }));
+    for (let i = 0; i < 40; i++) {
+        assert.equal(await open(i), 0, `room ${i} of 40`);
+    }
+    const more: number[] = []; /* a worker has an eighth more than its share */
+    for (let i = 40; i < 60; i++) {
+        more.push(await open(i));
+    }
+    assert.ok(more.filter((c) => c === 0).length <= 6, `${more}`);
+    const refused = 40 + more.indexOf(429);
+    assert.equal(await open(refused), 429);
+    for (let i = 0; i < 40; i++) {
+        await clients[i % 2]!.request("collab/unsubscribe", { roomId: `ws:many/${i}` });
+    }
+    assert.equal(await open(refused), 0, "now there is place");
+});
+
 test("the hundredth participant of a room is worth a warning, and is let in", async (t) => {
     const server = await t.server();
     const roomId = t.room();
