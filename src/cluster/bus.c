@@ -40,6 +40,7 @@ struct shard {
     struct bus *parent;
     size_t index;
     enum shard_state state;
+    uint64_t serves_ms; /* since */
     struct redis *hear;
     struct redis *speak;
     struct list_node todo;   /* channels to be subscribed in this turn */
@@ -422,6 +423,7 @@ static void count_serving(struct bus *b) {
 static void shard_serves(struct shard *s) {
     struct bus *b = s->parent;
     s->state = SHARD_SERVING;
+    s->serves_ms = uv_now(&b->loop);
     count_serving(b);
     const slice load[] = {slice_str("SCRIPT"), slice_str("LOAD"), slice_str(rate_script)};
     remember(s, NULL);
@@ -636,6 +638,17 @@ static void on_heard(void *shard, const redisReply *r) {
     }
 }
 
+/* Of those whom Redis has sent it to, how many other nodes may answer. Redis keeps a subscriber
+ * that a silent network has cut off until TCP gives up, which takes a quarter of an hour; so not
+ * more than are alive, once each has had the time to say so. */
+static size_t answerers(const struct shard *s, const redisReply *r) {
+    const struct bus *b = s->parent;
+    size_t others = r->type == REDIS_REPLY_INTEGER && r->integer > 0 ? (size_t)r->integer - 1 : 0;
+    bool known = uv_now(&b->loop) > s->serves_ms + (uint64_t)2 * CAPS_BUS_BEAT_MS &&
+                 b->nodes.used < CAPS_BUS_NODES;
+    return known && others > b->nodes.used ? b->nodes.used : others;
+}
+
 static void on_spoken(void *shard, const redisReply *r) {
     struct shard *s = shard;
     struct bus *b = s->parent;
@@ -647,9 +660,7 @@ static void on_spoken(void *shard, const redisReply *r) {
     } else if (r->type == REDIS_REPLY_ERROR && !m) {
         log_limited(LOG_WARN, "BUS-COMMAND", log_text("detail", r->str));
     } else if (m) {
-        /* one of them is this node */
-        m->receivers =
-            r->type == REDIS_REPLY_INTEGER && r->integer > 0 ? (size_t)r->integer - 1 : 0;
+        m->receivers = answerers(s, r);
         b->o.deliver(b->o.ctx, m);
     }
 }

@@ -67,7 +67,7 @@ struct bus_mail {
     struct bus_rate rate;
     uint64_t asked_ms;        /* the bus's */
     bool counted;             /* publish: tell how many nodes it went to */
-    size_t receivers;         /* sent: nodes, without this one */
+    size_t receivers;         /* sent: nodes that may answer */
     struct frame *bytes;      /* publish, heard: the envelope */
     struct envelope envelope; /* heard: points into bytes */
     atomic_size_t *waiting;   /* counts it until it is freed; or NULL */

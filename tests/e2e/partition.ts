@@ -4,9 +4,10 @@
  * by themselves.
  */
 import assert from "node:assert/strict";
+import { CollabClient } from "../support/client.ts";
 import { health } from "../support/cluster.ts";
 import { SECRET } from "../support/door.ts";
-import { ROOM, Typist, patiently, said, witness } from "../support/lane.ts";
+import { Typist, patiently, said, witness } from "../support/lane.ts";
 import { type Machine, connections, networked } from "../support/network.ts";
 import { Postgres } from "../support/postgres.ts";
 import { Redis } from "../support/redis.ts";
@@ -17,10 +18,13 @@ import { pause, poll, until } from "../support/wait.ts";
 
 const issuer = new Issuer(secretKey(SECRET));
 const pass = (sub: string) => ({
-    headers: { Authorization: `Bearer ${issuer.token({ sub, rooms: { [ROOM]: "write" }, workspaceId: "e2e" })}` },
+    headers: { Authorization: `Bearer ${issuer.token({ sub, rooms: { "ws:e2e/*": "write" }, workspaceId: "e2e" })}` },
 });
 const ready = async (server: Server): Promise<boolean> => (await fetch(server.http("/readyz"))).status === 200;
 const says = (server: Server, event: string): boolean => server.log.some((line) => line.includes(`"${event}"`));
+
+/* A room that the first node has open when it is cut off. */
+const OTHER = "ws:e2e/elsewhere";
 
 /** Two nodes on machines of their own, Redis and PostgreSQL on a third, and two people on each node. */
 class Site {
@@ -149,6 +153,8 @@ function lookedAfter(machines: Machine[]): boolean {
 
 networked("two nodes that a silent network parts go on, say so, and agree when it is back", 2, async (t, machines) => {
     const site = await Site.make(t, machines);
+    const elsewhere = await CollabClient.connect(site.servers[0]!, pass("eve"));
+    await elsewhere.join(OTHER);
     await poll(async () => lookedAfter(machines), "both ends of each connection to PostgreSQL look after it");
     const [ann, bob, cat, dan] = site.typists as [Typist, Typist, Typist, Typist];
     await site.typing(pause(300));
@@ -161,6 +167,9 @@ networked("two nodes that a silent network parts go on, say so, and agree when i
     assert.ok(!said(bob.replica).has(parted) && !said(ann.replica).has(apart), "and nothing passes between them");
     assert.ok(site.acknowledged.has(apart), "what can be stored is acknowledged");
     assert.deepEqual(acknowledgedFrom(site, parted), [], "and what cannot is not");
+    const opens = await CollabClient.connect(site.servers[1]!, pass("fay"));
+    await opens.join(OTHER);
+    assert.equal(await site.servers[1]!.metric("collab_bus_late_total"), 0, "a room that opens does not wait for a node that is missed");
     machines[0]!.heal();
     await site.typing(site.whole());
     await site.agree();
