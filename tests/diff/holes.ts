@@ -123,10 +123,6 @@ async function check (t: Telling, driver: Driver, doc: YataDoc, held: Uint8Array
 async function give (t: Telling, rnd: Random, doc: YataDoc, listener: YataDoc,
   updates: Uint8Array[]): Promise<void> {
   const format: Format = rnd.chance(0.3) ? 2 : 1
-  if (rnd.chance(0.3)) {
-    t.trace.push('A freeze')
-    await doc.freeze()
-  }
   t.trace.push('A begin')
   doc.begin()
   for (const u of rnd.chance(0.3) ? [Y.mergeUpdates(updates)] : updates) {
@@ -172,6 +168,10 @@ async function tell (rnd: Steps, driver: Driver, t: Telling): Promise<void> {
     await give(t, rnd, doc, listener, chosen)
     if (rnd.chance(0.5)) {
       await check(t, driver, doc, held, left, full)
+    }
+    if (rnd.chance(0.3)) {
+      t.trace.push('A freeze')
+      await doc.freeze()
     }
   }
   const state = Y.encodeStateAsUpdate(full)
