@@ -29,6 +29,9 @@ struct form_where {
     /* The clock of a server that others use, too: how far, in milliseconds, its time since 1970 is
      * beyond this process' monotonic clock. 0: not known, or there is none. Opening sets it. */
     atomic_llong *ahead_ms;
+    /* Which server was used last, where others may take over from it. 0: none. Opening sets it, and
+     * refuses one that was left behind. */
+    atomic_ullong *lineage;
 };
 
 /* What the shelf keeps of a room. */

@@ -38,6 +38,7 @@ struct store {
     /* any thread, atomic */
     atomic_bool failing;
     atomic_llong ahead_ms;     /* see form_where */
+    atomic_ullong lineage;     /* likewise */
     atomic_size_t queued_rows; /* appends not yet handed back */
     atomic_size_t queued_bytes;
     atomic_bool moved; /* the journal is on a fresh connection, and the shelf not yet */

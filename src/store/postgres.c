@@ -129,16 +129,16 @@ enum err pg_run(struct pg *pg, const char *sql, PGresult **ret, struct fault *wh
     uint64_t until = answer_until();
     enum err e = PQsendQuery(pg->c, sql) ? ERR_OK : pg_lost(pg, why);
     PGresult *last = NULL;
-    while (e == ERR_OK) {
+    bool more = e == ERR_OK;
+    while (more) {
         PGresult *r = NULL;
-        e = next(pg, until, &r, why);
-        if (!r) {
-            break;
-        }
-        PQclear(last);
-        last = r;
-        if (!went_well(r)) {
-            e = failed(r, why);
+        enum err came = next(pg, until, &r, why);
+        more = came == ERR_OK && r;
+        e = came ? came : e;
+        if (r) {
+            PQclear(last);
+            last = r;
+            e = e || went_well(r) ? e : failed(r, why);
         }
     }
     if (e == ERR_OK && ret) {

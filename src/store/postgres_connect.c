@@ -1,6 +1,7 @@
 /* postgres_connect.c: finds, of the servers that the URL names, the one that takes writes. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "limit/caps.h"
@@ -114,6 +115,43 @@ static unsigned take_apart(const char *url, struct address *ret) {
     return known ? n : 1;
 }
 
+/* ---- who has been left behind ---- */
+
+/* A promoted server goes on in a timeline with a higher number than that of all before it. In the
+ * upper half what the servers have in common, in the lower one that number; 0: it does not tell, as
+ * a service that only looks like PostgreSQL may not. */
+static uint64_t lineage_of(struct pg *pg) {
+    struct fault ignored = {0};
+    uint64_t lineage = 0;
+    PGresult *r = NULL;
+    if (pg_run(pg,
+               "SELECT system_identifier, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
+               " FROM pg_control_system()",
+               &r, &ignored) == ERR_OK &&
+        PQntuples(r) == 1) {
+        uint64_t system = strtoull(PQgetvalue(r, 0, 0), NULL, 10);
+        uint64_t timeline = strtoull(PQgetvalue(r, 0, 1), NULL, 16);
+        lineage = (system ^ system >> 32) << 32 | (uint32_t)timeline;
+    }
+    PQclear(r);
+    return lineage;
+}
+
+/* An old primary that has come back as one takes writes that nobody will see. */
+static enum err check_lineage(struct pg *pg, const struct form_where *where, struct fault *why) {
+    uint64_t now = lineage_of(pg);
+    /* relaxed: a number by itself */
+    uint64_t last = atomic_load_explicit(where->lineage, memory_order_relaxed);
+    if (now >> 32 == last >> 32 && (uint32_t)now < (uint32_t)last) {
+        (void)snprintf(why->text, sizeof why->text,
+                       "another server has taken over from the one at %s, port %s", PQhost(pg->c),
+                       PQport(pg->c));
+        return ERR_STORE;
+    }
+    atomic_store_explicit(where->lineage, now, memory_order_relaxed);
+    return ERR_OK;
+}
+
 /* ---- connecting ---- */
 
 static enum err connect_to(struct pg *pg, const struct form_where *where,
@@ -145,7 +183,7 @@ static enum err connect_to(struct pg *pg, const struct form_where *where,
         connect_timeout, try_idle, try_every,     user_timeout,  "disable", "collabd", where->url,
         "read-write",    "UTF8",   address->host, address->port, password,  NULL};
     pg->c = PQconnectdbParams(keys, values, 1);
-    return PQstatus(pg->c) == CONNECTION_OK ? ERR_OK : pg_lost(pg, why);
+    return PQstatus(pg->c) == CONNECTION_OK ? check_lineage(pg, where, why) : pg_lost(pg, why);
 }
 
 /* libpq goes through a list by itself, but stops at a server that is reached and then refuses, or

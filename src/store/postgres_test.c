@@ -606,7 +606,8 @@ static void who_was_late_to_fold_changes_nothing(void **state) {
     type(f, "r", 0, 2);
     another_node(f); /* that is shelf[0] */
     atomic_llong ahead_ms = 0;
-    struct form_where where = {.url = f->url, .ahead_ms = &ahead_ms};
+    atomic_ullong lineage = 0;
+    struct form_where where = {.url = f->url, .ahead_ms = &ahead_ms, .lineage = &lineage};
     struct fault why = {0};
     void *shelf[2] = {NULL, NULL};
     uint64_t fence[2] = {0, 0};
@@ -637,6 +638,26 @@ static void who_was_late_to_fold_changes_nothing(void **state) {
     frame_unref(snap.state);
     form->shelf_close(shelf[0], true);
     form->shelf_close(shelf[1], true);
+}
+
+static void a_server_that_was_left_behind_is_refused(void **state) {
+    struct fixture *f = *state;
+    const struct store_form *form = &store_postgres;
+    atomic_llong ahead_ms = 0;
+    atomic_ullong lineage = 0;
+    struct form_where where = {.url = f->url, .ahead_ms = &ahead_ms, .lineage = &lineage};
+    struct fault why = {0};
+    void *shelf = NULL;
+    open_store(f); /* makes the tables */
+    assert_int_equal(form->shelf_open(&where, &shelf, &why), ERR_OK);
+    form->shelf_close(shelf, true);
+    assert_int_equal((uint32_t)lineage, 1);
+    lineage++; /* a standby of it has been promoted, and used */
+    assert_int_equal(form->shelf_open(&where, &shelf, &why), ERR_STORE);
+    assert_non_null(strstr(why.text, "another server has taken over"));
+    lineage += (uint64_t)1 << 32; /* it has nothing to do with that one */
+    assert_int_equal(form->shelf_open(&where, &shelf, &why), ERR_OK);
+    form->shelf_close(shelf, true);
 }
 
 static void rows_that_came_meanwhile_stay_when_a_room_is_folded(void **state) {
@@ -793,6 +814,7 @@ int main(void) {
         TEST(a_version_that_no_standby_has_is_not_saved_and_then_once),
         TEST(a_server_that_becomes_read_only_is_neither_written_nor_read),
         TEST(of_several_servers_the_next_is_tried_also_when_one_hangs_up_or_refuses),
+        TEST(a_server_that_was_left_behind_is_refused),
         TEST(nodes_on_one_database_write_one_room_and_each_loads_all),
         TEST(a_room_is_folded_and_its_versions_made_by_its_owner_whoever_asks),
         TEST(what_an_owner_does_not_take_up_in_time_anybody_does),

@@ -43,7 +43,8 @@ static struct store *make(const struct store_options *o) {
                                     .url = st->url,
                                     .password_file = st->password_file,
                                     .relaxed = o->relaxed,
-                                    .ahead_ms = &st->ahead_ms};
+                                    .ahead_ms = &st->ahead_ms,
+                                    .lineage = &st->lineage};
     for (size_t i = 0; i < NODE_BYTES; i += sizeof(uint64_t)) {
         uint64_t random = rand_u64();
         memcpy(st->where.node + i, &random, sizeof random);

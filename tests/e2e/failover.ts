@@ -18,15 +18,17 @@ class Pair {
     readonly first: Postgres;
     readonly second: Postgres;
     readonly wire: Wire;
+    readonly secondWire: Wire;
     readonly url: string;
     /** Of the one that takes over alone. */
     readonly secondUrl: string;
 
-    private constructor(first: Postgres, second: Postgres, wire: Wire, otherWire: Wire, secondUrl: string) {
+    private constructor(first: Postgres, second: Postgres, wire: Wire, secondWire: Wire, secondUrl: string) {
         this.first = first;
         this.second = second;
         this.wire = wire;
-        this.url = urlOf(wire, otherWire);
+        this.secondWire = secondWire;
+        this.url = urlOf(wire, secondWire);
         this.secondUrl = secondUrl;
     }
 
@@ -117,8 +119,8 @@ class Crowd {
     }
 }
 
-const all = async (nodes: Server[], state: boolean, what: string): Promise<void> => {
-    await poll(async () => (await Promise.all(nodes.map(ready))).every((r) => r === state), what, 20_000);
+const all = async (nodes: Server[], state: boolean, what: string, ms = 20_000): Promise<void> => {
+    await poll(async () => (await Promise.all(nodes.map(ready))).every((r) => r === state), what, ms);
 };
 
 async function twoNodes(t: Context, url: string): Promise<Server[]> {
@@ -138,8 +140,8 @@ async function proof(t: Context, pair: Pair, nodes: Server[], crowd: Crowd, save
     await onceEach(t, later, saver.saved);
 }
 
-/** `take` ends the first server's time; everybody goes on all the while. */
-async function failover(t: Context, attributes: string, take: (pair: Pair) => Promise<void>): Promise<void> {
+/** Nodes on the pair, and people who have typed there for a while. */
+async function begin(t: Context, attributes: string) {
     const pair = await Pair.start(t);
     const nodes = await twoNodes(t, `${pair.url}${attributes}`);
     const crowd = new Crowd(t, nodes);
@@ -147,9 +149,21 @@ async function failover(t: Context, attributes: string, take: (pair: Pair) => Pr
     const busy = (end: Promise<unknown>) => Promise.all([typing(t, crowd.people, end), saver.saving(end)]);
     await Promise.all([crowd.enter(), saver.enter(t, nodes[0]!)]);
     await busy(pause(300));
+    return { pair, nodes, crowd, saver, busy };
+}
+
+/** `take` ends the first server's time; everybody goes on all the while. */
+async function failover(
+    t: Context,
+    attributes: string,
+    take: (pair: Pair) => Promise<void>,
+    after: (pair: Pair, nodes: Server[]) => Promise<void> = async () => undefined,
+): Promise<void> {
+    const { pair, nodes, crowd, saver, busy } = await begin(t, attributes);
     await busy(take(pair));
     await busy(all(nodes, false, "not ready while there is no database that takes writes"));
     await busy(pair.second.promote().then(() => all(nodes, true, "ready on the other server")));
+    await after(pair, nodes);
     crowd.leave();
     await crowd.enter();
     await busy(pause(200));
@@ -171,4 +185,42 @@ test(
     "the database server is made read-only and its standby takes over: no node stays with the old one, which is up",
     (t) => failover(t, "&target_session_attrs=any", async (pair) => pair.first.set("default_transaction_read_only=on")),
     { ms: 60_000 },
+);
+
+test(
+    "the old database server comes back and takes writes, as nobody has told it not to: nodes that have left it leave it alone",
+    (t) =>
+        failover(
+            t,
+            "",
+            (pair) => pair.first.kill(),
+            async (pair, nodes) => {
+                await pair.first.run();
+                pair.secondWire.cut(); /* and the old one is the first in the list */
+                await all(nodes, true, "ready on the right one");
+            },
+        ),
+    { ms: 60_000 },
+);
+
+test(
+    "the machine of the database server hangs, its standby takes over, and it wakes up: no node goes back to it, nothing is lost",
+    async (t) => {
+        if (!t.settings.patient) {
+            t.skip("a hung server is given up after 30 s, see --patient");
+        }
+        const { pair, nodes, crowd, saver, busy } = await begin(t, "");
+        pair.first.freeze();
+        await typing(t, crowd.people, pause(200));
+        await pair.second.promote();
+        await all(nodes, false, "not ready, as commits hang");
+        await all(nodes, true, "ready on the other server", 60_000);
+        pair.first.thaw();
+        crowd.leave();
+        await crowd.enter();
+        await busy(pause(500));
+        await crowd.acked();
+        await proof(t, pair, nodes, crowd, saver);
+    },
+    { ms: 90_000 },
 );
