@@ -158,6 +158,37 @@ static void formats_are_told_as_attributes(void **state) {
     told.text[0] = 0;
     apply_hex(doc, "01020200c60100010104626f6c640474727565c60101010204626f6c64046e756c6c00");
     assert_string_equal(told.text, "t: [retain 1] [retain 1 bold=true]; ");
+    told.text[0] = 0;
+    apply_hex(doc, "01010300460100"
+                   "04626f6c640474727565"
+                   "00"); /* bold from the start on, where "b" is bold by itself */
+    assert_string_equal(told.text, "t: [retain 2 bold=true]; "); /* as yjs says it */
+    told.text[0] = 0;
+    apply_hex(doc, "000103010001"); /* no more */
+    assert_string_equal(told.text, "t: [retain 1 bold=null] [retain 1 bold=true]; ");
+    told.text[0] = 0;
+    apply_hex(doc, "000102010002"); /* nor "b" */
+    assert_string_equal(told.text, "t: [retain 1] [retain 2 bold=null]; ");
+    yata_doc_free(doc);
+}
+
+/* One update: bold from the start on, and what made "b" bold, and "c" not, is gone; what is
+ * inserted behind is bold as well. */
+static void formats_that_go_and_come_are_told_together(void **state) {
+    (void)state;
+    struct told told;
+    struct yata_doc *doc = observed(&told);
+    apply_hex(doc, "0101010004010174036162"
+                   "6300");
+    apply_hex(doc, "01020200c60100010104626f6c640474727565c60101010204626f6c64046e756c6c00");
+    told.text[0] = 0;
+    apply_hex(doc, "01020300460100"
+                   "04626f6c640474727565"
+                   "840102"
+                   "0164"
+                   "0102010002");
+    assert_string_equal(told.text, "t: [retain 2 bold=true] [retain 1 bold=true] "
+                                   "[insert \"d\" bold=true]; ");
     yata_doc_free(doc);
 }
 
@@ -250,6 +281,7 @@ int main(void) {
         cmocka_unit_test(a_transaction_is_told_once),
         cmocka_unit_test(keys_are_told_with_what_they_had),
         cmocka_unit_test(formats_are_told_as_attributes),
+        cmocka_unit_test(formats_that_go_and_come_are_told_together),
         cmocka_unit_test(arrays_are_told_as_elements),
         cmocka_unit_test(what_fills_a_hole_is_told_as_new),
         cmocka_unit_test(when_memory_is_out_it_says_so),
