@@ -486,11 +486,12 @@ static void on_diff(struct room *r, uint64_t from, slice difference, uint64_t no
     }
 }
 
-/* A part of a difference. One that was not asked for, or no more, is let lie. */
+/* A part of a difference. One that comes late is taken, too, unless another node has been asked
+ * meanwhile: a node that is slow would never get to the end otherwise. */
 static void on_piece(struct room *r, const struct envelope *e, uint64_t now_ms) {
     struct peers *p = &r->peers;
     bool whole = false;
-    if (p->asked_node != e->node) {
+    if (p->asked_node && p->asked_node != e->node) {
         return;
     }
     enum err err = taking_piece(&p->taking, e->payload, &whole);
@@ -503,6 +504,7 @@ static void on_piece(struct room *r, const struct envelope *e, uint64_t now_ms) 
         struct buf b;
         buf_init(&b, 0);
         taking_more(&p->taking, &b);
+        p->asked_node = e->node;
         p->asked_ms = now_ms;
         peers_say(r, ENVELOPE_MORE, e->node, buf_slice(&b));
         buf_fini(&b);

@@ -386,6 +386,49 @@ static void a_large_difference_of_which_a_piece_is_lost_is_asked_for_anew(void *
     drop_posted(net->at[1]);
 }
 
+/* Goes on until what a node says next is of this kind. */
+static void settle_until(struct net *net, unsigned node, enum envelope_kind kind) {
+    for (unsigned turns = 0; turns < 1000; turns++) {
+        for (unsigned i = 0; i < NODES; i++) {
+            net->at[i]->now_ms += 100;
+            turn(net->at[i]);
+            struct list_node *n = net->said[i].next;
+            if (n == &net->said[i]) {
+                continue;
+            }
+            struct bus_mail *m = LIST_ITEM(n, struct bus_mail, node);
+            struct envelope e = {0};
+            const char *why = NULL;
+            if (m->bytes) {
+                assert_int_equal(envelope_read(frame_slice(m->bytes), &e, &why), ERR_OK);
+            }
+            if (i == node && m->bytes && e.kind == kind) {
+                return;
+            }
+            list_remove(n);
+            carry(net, i, m);
+        }
+    }
+    fail();
+}
+
+/* The node that was asked takes so long that it is given up, and then it answers. */
+static void a_large_difference_that_comes_late_is_taken(void **state) {
+    struct net *net = *state;
+    both_join(net);
+    paste_unheard(net, 3 * CAPS_BUS_PIECE_BYTES);
+    type_ok(net->at[0], ANN, 8, 0, 'b');
+    settle_until(net, 0, ENVELOPE_PIECE);
+    net->at[1]->now_ms += CAPS_BUS_ASK_MS;
+    rooms_sweep(&net->at[1]->rooms, net->at[1]->now_ms);
+    assert_true(room_at(net, 1)->peers.asked_node == 0);
+    settle(net);
+    assert_same(net);
+    assert_int_equal(net->pieces, 4);
+    assert_int_equal(net->asks, 1);
+    drop_posted(net->at[1]);
+}
+
 /* Of each client a key in so many root types, of which `from` is the first. */
 static void make_roots(struct net *net, unsigned node, uint8_t client, unsigned from,
                        unsigned count) {
@@ -498,6 +541,7 @@ int main(void) {
         TEST(a_missed_last_message_is_found_by_comparing),
         TEST(a_large_difference_arrives_in_pieces),
         TEST(a_large_difference_of_which_a_piece_is_lost_is_asked_for_anew),
+        TEST(a_large_difference_that_comes_late_is_taken),
         TEST(what_two_parted_nodes_have_let_in_is_taken_by_both),
         TEST(a_room_that_opens_has_all_before_anybody_is_served),
         TEST(a_room_is_served_also_when_nobody_answers),
