@@ -36,9 +36,11 @@ static struct {
     /* fixed between open and close */
     char *url;
     pthread_t thread;
-    uint64_t wall_ns;      /* the wall clock when the other one stood at 0 */
-    char instance[64];     /* host and process */
-    struct ended *sending; /* the thread's */
+    char instance[64]; /* host and process */
+
+    /* the thread's, between open and close */
+    uint64_t wall_ns; /* the wall clock when the other one stood at 0 */
+    struct ended *sending;
 
     pthread_mutex_t lock; /* leaf; guards what follows */
     pthread_cond_t filled;
@@ -101,6 +103,10 @@ void span_end(const struct span *s) {
     if (!kept) {
         metric_add(METRIC_SPANS_DROPPED, 0, 1);
     }
+}
+
+static void set_wall(void) {
+    tracer.wall_ns = clock_wall_ms() * NS_PER_MS - clock_mono_ns();
 }
 
 /* Waits a while, then takes all; true when these are the last. */
@@ -234,6 +240,7 @@ static void *run(void *unused) {
     for (bool last = false; !last;) {
         size_t n = 0;
         last = take(&n);
+        set_wall(); /* somebody may have set the clock since */
         for (size_t from = 0; from < n; from += CAPS_SPANS_POSTED) {
             size_t some = n - from < CAPS_SPANS_POSTED ? n - from : CAPS_SPANS_POSTED;
             buf_clear(&body);
@@ -289,7 +296,7 @@ enum err span_open(const struct span_options *o, char *why, size_t why_bytes) {
     (void)gethostname(host, sizeof host - 1);
     (void)snprintf(tracer.instance, sizeof tracer.instance, "%s:%d", host, (int)getpid());
     tracer.sample = o->sample;
-    tracer.wall_ns = clock_wall_ms() * NS_PER_MS - clock_mono_ns();
+    set_wall();
     tracer.queue = mem_new(CAPS_SPANS_QUEUED * sizeof *tracer.queue);
     tracer.sending = mem_new(CAPS_SPANS_QUEUED * sizeof *tracer.sending);
     tracer.count = 0;

@@ -7,8 +7,10 @@ import { type RpcError, b64 } from "../support/client.ts";
 import { Clock, HOUR, MINUTE } from "../support/clock.ts";
 import { type Node, agree, health, node, scribble } from "../support/cluster.ts";
 import { Door, type Member } from "../support/door.ts";
+import { collected } from "../support/otlp.ts";
 import { Postgres } from "../support/postgres.ts";
 import { Redis } from "../support/redis.ts";
+import { Source } from "../support/source.ts";
 import type { Context } from "../support/suite.ts";
 import { test } from "../support/suite.ts";
 import { seconds } from "../support/tokens.ts";
@@ -114,6 +116,24 @@ test(
     },
     { ms: 40_000, tsan: true },
 );
+
+test("spans have the time of day as the clock says it now, also when it has been set", async (t) => {
+    const source = await Source.start(() => ({ body: "{}" }));
+    t.defer(() => source.down());
+    const clock = new Clock(t, 0);
+    const server = await t.start(["--workers", "1", "--trace-sample", "0"], { env: { ...clock.env, COLLAB_OTLP_URL: new URL(source.url).origin } });
+    clock.set(HOUR);
+    const client = await t.connect(server);
+    const roomId = t.room();
+    await client.join(roomId, t.replica());
+    const writer = t.replica();
+    writer.append("x");
+    const traceparent = `00-${"1".repeat(32)}-${"2".repeat(16)}-01`;
+    await client.request("collab/update", { roomId, seq: 7, payloadB64: b64(writer.state), _meta: { traceparent } });
+    await until(() => collected(source).length > 0, "a span", 15_000);
+    const ahead = collected(source)[0]!.start / 1e6 - Date.now();
+    assert.ok(Math.abs(ahead - HOUR) < MINUTE, `${ahead} ms ahead`);
+});
 
 test("a wsToken is remembered as long as any node may take it for good, with clocks seven minutes off", async (t) => {
     const redis = await Redis.start(t);
