@@ -217,17 +217,19 @@ static long whose_wait(const char *event) {
 /* The store's transaction holds 1 and wants 2, the other's the other way round. */
 static void a_transaction_that_is_in_a_deadlock_with_another_is_run_again(void **state) {
     struct fixture *f = *state;
-    char options[60]; /* of its sessions: it need not wait a second for the finding */
+    char options[60]; /* of its sessions: who finds it is given up, and that is ours */
     (void)snprintf(options, sizeof options, "%s%%20-cdeadlock_timeout%%3D100", f->schema);
     server_url(f->url, sizeof f->url, server.dir, options);
     open_store(f);
     at_each_insert(f, "BEFORE",
-                   "PERFORM nextval('tries'), pg_advisory_xact_lock(1);"
-                   "PERFORM pg_advisory_xact_lock(2);");
+                   "PERFORM pg_advisory_xact_lock(1); IF nextval('tries') = 1 THEN WHILE NOT"
+                   " EXISTS(SELECT FROM pg_locks WHERE locktype='advisory' AND NOT granted) LOOP"
+                   " PERFORM pg_sleep(0.01); END LOOP; END IF; PERFORM pg_advisory_xact_lock(2);");
+    (void)server_sql(NULL, "SET deadlock_timeout='1 h'");
     (void)server_sql(NULL, "BEGIN");
     (void)server_sql(NULL, "SELECT pg_advisory_xact_lock(2)");
     post_letter(f, "r", 0);
-    (void)whose_wait("advisory");
+    (void)whose_wait("PgSleep");
     (void)server_sql(NULL, "SELECT pg_advisory_xact_lock(1)"); /* it gets it, as ours is given up */
     assert_null(wait_for(f, 0));
     (void)server_sql(NULL, "COMMIT");
@@ -239,12 +241,10 @@ static void a_transaction_that_is_in_a_deadlock_with_another_is_run_again(void *
     assert_int_equal(f->failures, 0);
 }
 
-#define SLEEP_ONCE(seconds) "IF nextval('tries') = 1 THEN PERFORM pg_sleep(" seconds "); END IF;"
-
 static void a_statement_that_the_server_stops_for_its_slowness_is_sent_again(void **state) {
     struct fixture *f = *state;
     open_store(f);
-    at_each_insert(f, "AFTER", SLEEP_ONCE("1000"));
+    at_each_insert(f, "AFTER", "IF nextval('tries') = 1 THEN PERFORM pg_sleep(1000); END IF;");
     post_letter(f, "r", 0);
     long pid = whose_wait("PgSleep");
     assert_null(wait_for(f, 0));
@@ -262,10 +262,13 @@ static void a_slow_commit_that_is_given_up_here_and_succeeds_there_has_one_effec
     between_start();
     server_url(f->url, sizeof f->url, between.dir, f->schema);
     open_store(f);
-    at_each_insert(f, "AFTER", SLEEP_ONCE("0.5"));
+    at_each_insert(f, "AFTER", "PERFORM nextval('tries'), pg_advisory_xact_lock(1);");
+    (void)server_sql(NULL, "SELECT pg_advisory_lock(1)");
     post_letter(f, "r", 0);
-    (void)whose_wait("PgSleep");
-    between_cut(); /* its session sleeps on, and commits */
+    (void)whose_wait("advisory");
+    between_cut();                     /* its session does not notice */
+    (void)whose_wait("transactionid"); /* the second sending, for how the first one ends */
+    (void)server_sql(NULL, "SELECT pg_advisory_unlock(1)"); /* it commits */
     struct store_job *job = wait_for(f, 10000);
     assert_non_null(job);
     store_job_free(job);
@@ -301,16 +304,23 @@ static long somebody_waits_besides(long pid) {
     return 0;
 }
 
+/* Whether the job that was posted has come back; if not, its commit waits for a standby. */
+static bool came_back(struct fixture *f) {
+    for (;;) {
+        struct store_job *job = wait_for(f, 50);
+        store_job_free(job);
+        if (job || who_waits()) {
+            return job != NULL;
+        }
+    }
+}
+
 /* The setting has come into force when a commit waits. Returns how many letters there are. */
 static unsigned type_until_nothing_returns(struct fixture *f, unsigned from) {
-    for (;; from++) {
-        post_letter(f, "r", from);
-        struct store_job *job = wait_for(f, 100);
-        if (!job) {
-            return from + 1;
-        }
-        store_job_free(job);
-    }
+    do {
+        post_letter(f, "r", from++);
+    } while (came_back(f));
+    return from;
 }
 
 static void what_no_standby_has_is_not_done_whoever_stops_the_server_from_waiting(void **state) {
@@ -342,7 +352,7 @@ static void what_no_standby_has_is_not_read_after_the_server_was_away(void **sta
     set_server("SET synchronous_standby_names='nobody'");
     unsigned n = type_until_nothing_returns(f, 3);
     (void)somebody_waits_besides(0);
-    assert_int_equal(server_cut(), 4); /* the letter is there now, and with nobody else */
+    assert_true(server_cut() >= 4); /* the letter is there now, and with nobody else */
     store_post(reader->store, job_for(STORE_LOAD, "r"));
     assert_null(wait_for(reader, 300));
     set_server("RESET synchronous_standby_names");
@@ -357,15 +367,10 @@ static void a_version_that_no_standby_has_is_not_saved_and_then_once(void **stat
     open_store(f);
     type(f, "r", 0, 3);
     set_server("SET synchronous_standby_names='nobody'");
-    for (;;) { /* until it is in force */
-        store_post(f->store, save_job("r", "named"));
-        struct store_job *job = wait_for(f, 100);
-        if (!job) {
-            break;
-        }
-        store_job_free(job);
+    do {
         (void)server_sql(f->schema, "DELETE FROM collab_version");
-    }
+        store_post(f->store, save_job("r", "named"));
+    } while (came_back(f));
     long pid = somebody_waits_besides(0);
     (void)server_sql(NULL, "SELECT pg_cancel_backend(%ld)", pid);
     (void)somebody_waits_besides(pid);
@@ -410,7 +415,7 @@ static void of_several_servers_the_next_is_tried_also_when_one_hangs_up_or_refus
                    between.dir, server.dir, f->schema);
     open_store(f);
     type(f, "r", 0, 1);
-    assert_in_range(server_cut(), 1, 2);
+    assert_true(server_cut() >= 1);
     type(f, "r", 1, 2);
     assert_int_equal(f->failures, 0);
     close_store(f);
@@ -792,7 +797,7 @@ static void a_password_comes_from_a_file_which_is_read_anew(void **state) {
     type(f, "r", 0, 1);
     (void)server_sql(NULL, "ALTER ROLE guarded PASSWORD 'geheim2'");
     write_password(path, "geheim2");
-    assert_in_range(server_cut(), 1, 2);
+    assert_true(server_cut() >= 1);
     type(f, "r", 1, 2);
     assert_int_equal(f->failures, 0);
 }
