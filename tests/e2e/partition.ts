@@ -186,7 +186,7 @@ networked(
         site.typists.forEach((one) => one.type(t.rng));
         const parted = ann.last;
         const server = site.servers[0]!;
-        await site.typing(Promise.all([noticed(site), until(() => says(server, "STORE-FAILING"), "it gives its database up", 20_000)]));
+        await site.typing(Promise.all([noticed(site), until(() => says(server, "STORE-FAILING"), "it gives its database up", 25_000)]));
         await until(() => ann.refused, "who writes is told so");
         const kept = (): string[] => connections(5432, []).filter((line) => line.startsWith("ESTAB") && line.includes(machines[0]!.data));
         await poll(async () => kept().length === 0, "the database has let go of the sessions that it lost");
@@ -199,7 +199,7 @@ networked(
         await site.agree();
         await site.end();
     },
-    { patient: true },
+    { patient: true, ms: 120_000 },
 );
 
 networked(
@@ -221,5 +221,5 @@ networked(
         await until(() => [bob, dan].every((one) => said(one.replica).has(ann.last) && said(one.replica).has(cat.last)), "the others have it");
         await until(() => [ann, cat].every((one) => said(one.replica).has(bob.last)), "and they what was typed meanwhile");
     },
-    { patient: true },
+    { patient: true, ms: 120_000 },
 );
