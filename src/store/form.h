@@ -97,6 +97,8 @@ struct store_form {
      * another has claimed the room since. */
     enum err (*shelf_claim)(void *, slice room, enum form_duty, bool left_to_us,
                             uint64_t *ret_fence, struct fault *);
+    /* Is the room this node's to look after? NULL with shelf_claim: it is. */
+    enum err (*shelf_owns)(void *, slice room, bool *ret, struct fault *);
     /* Takes up what has been left to this node, or to another that has not taken it up for long:
      * at most so many; the rooms' names are the caller's. NULL with shelf_claim. */
     enum err (*shelf_duties)(void *, struct form_left *ret, size_t most, size_t *ret_count,

@@ -17,6 +17,7 @@ enum err postgres_shelf_open(const struct form_where *, void **ret, struct fault
 void postgres_shelf_close(void *, bool clean);
 enum err postgres_shelf_claim(void *, slice room, enum form_duty duty, bool left_to_us,
                               uint64_t *ret_fence, struct fault *);
+enum err postgres_shelf_owns(void *, slice room, bool *ret, struct fault *);
 enum err postgres_shelf_duties(void *, struct form_left *ret, size_t most, size_t *ret_count,
                                struct fault *);
 enum err postgres_shelf_read(void *, slice room, struct snapshot *ret, bool *ret_found,

@@ -183,6 +183,14 @@ static enum err take_lease(struct pg_shelf *s, slice room, enum form_duty duty, 
     return e || free ? e : leave_to(s, room, duty, s->node, "another node is at this room", why);
 }
 
+enum err postgres_shelf_owns(void *shelf, slice room, bool *ret, struct fault *why) {
+    struct pg_shelf *s = shelf;
+    uint8_t owner[NODE_BYTES];
+    enum err e = find_owner(s, room, owner, why);
+    *ret = e == ERR_OK && memcmp(owner, s->node, NODE_BYTES) == 0;
+    return e;
+}
+
 enum err postgres_shelf_claim(void *shelf, slice room, enum form_duty duty, bool left_to_us,
                               uint64_t *ret_fence, struct fault *why) {
     struct pg_shelf *s = shelf;
@@ -277,6 +285,7 @@ const struct store_form store_postgres = {
     .shelf_open = postgres_shelf_open,
     .shelf_close = postgres_shelf_close,
     .shelf_claim = postgres_shelf_claim,
+    .shelf_owns = postgres_shelf_owns,
     .shelf_duties = postgres_shelf_duties,
     .shelf_read = postgres_shelf_read,
     .shelf_write = postgres_shelf_write,

@@ -539,6 +539,49 @@ static void who_finds_another_at_the_room_comes_later(void **state) {
     (void)server_sql(NULL, "SELECT pg_advisory_unlock_all()");
 }
 
+static long versions_of(const struct fixture *f, const char *room) {
+    return server_sql(f->schema, "SELECT count(*) FROM collab_version WHERE room='%s'", room);
+}
+
+static void get_versions(const struct fixture *f, const char *room, int count) {
+    (void)server_sql(f->schema,
+                     "INSERT INTO collab_version(room, version, at_ms, automatic, label,"
+                     " plain_bytes, sum, state, ticket) SELECT '%s', n,"
+                     " extract(epoch FROM now())::bigint * 1000 - 3600000 * n, true, '', 0, 0, '',"
+                     " (random() * 1e15)::bigint FROM generate_series(1, %d) AS n",
+                     room, count);
+}
+
+static void old_versions_are_dropped_by_the_owner_of_the_room(void **state) {
+    struct fixture *f = *state;
+    char ours[20];
+    char theirs[20];
+    f->rule.most = 2;
+    f->thin_ms = 1;
+    open_store(f);
+    another_node(f);
+    own_room(f, ours, sizeof ours);
+    unsigned i = 0;
+    do {
+        (void)snprintf(theirs, sizeof theirs, "other-%u", i++);
+        type(f, theirs, 0, 1);
+    } while (try_fold(f, theirs, false) != ERR_BUSY);
+    get_versions(f, theirs, 4);
+    for (int round = 0; round < 2; round++) { /* the second one has passed by the other room */
+        get_versions(f, ours, 4);
+        for (int tries = 0; versions_of(f, ours) > 2 && tries < 1000; tries++) {
+            (void)poll(NULL, 0, 10);
+        }
+        assert_int_equal(versions_of(f, ours), 2);
+    }
+    assert_int_equal(versions_of(f, theirs), 4);
+    (void)server_sql(NULL, "SELECT pg_advisory_unlock_all()"); /* the other node goes */
+    for (int tries = 0; versions_of(f, theirs) > 2 && tries < 1000; tries++) {
+        (void)poll(NULL, 0, 10);
+    }
+    assert_int_equal(versions_of(f, theirs), 2);
+}
+
 enum { MANY_ROOMS = 30 };
 
 /* One node is asked to fold all; all nodes do it. */
@@ -824,6 +867,7 @@ int main(void) {
         TEST(a_room_is_folded_and_its_versions_made_by_its_owner_whoever_asks),
         TEST(what_an_owner_does_not_take_up_in_time_anybody_does),
         TEST(who_finds_another_at_the_room_comes_later),
+        TEST(old_versions_are_dropped_by_the_owner_of_the_room),
         TEST(duties_are_spread_over_the_nodes_and_those_of_one_that_goes_move),
         TEST(tables_of_the_format_before_are_brought_up_to_date),
         TEST(who_was_late_to_fold_changes_nothing),

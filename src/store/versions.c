@@ -91,10 +91,14 @@ void shelf_thin_next(struct store *st) {
     enum err e = shelf_ensure_open(st, &why);
     slice last = st->thinned ? frame_slice(st->thinned) : slice_str("");
     e = e ? e : st->form->version_room_after(st->shelf, last, &room, &why);
+    bool ours = e == ERR_OK && room;
+    if (ours && st->form->shelf_owns) {
+        e = st->form->shelf_owns(st->shelf, frame_slice(room), &ours, &why);
+    }
     shelf_settle(st, e);
     frame_unref(st->thinned);
     st->thinned = room;
-    if (room) {
+    if (ours) {
         thin_room(st, frame_slice(room));
     }
     uint64_t wait_ms = room ? CAPS_VERSION_NEXT_MS : CAPS_VERSION_ROUND_MS;
