@@ -116,13 +116,22 @@ test("Redis is killed and comes back empty: meanwhile each node serves its own, 
     assert.equal(await all[0]!.server.metric("collab_bus_up"), 0);
     await scribble(t, typists, 30);
     await Promise.all(typists.map((one) => one.client.quiet()));
-    const fresh = await person(t, all[2]!.server, t.room("fresh"));
+    const unheard = t.room("fresh");
+    const fresh = await person(t, all[2]!.server, unheard);
     fresh.replica.append("a room that is opened without Redis");
     await fresh.client.quiet();
+    await fresh.client.close();
     await redis.run();
     await agree(typists, 20_000);
     await Promise.all(all.map((n) => serving(n.server)));
     await everywhere(t, all, room, typists);
+    /* what only the node had that could not tell anybody stands on its disk */
+    await typists[2]!.client.close();
+    await all[2]!.server.stop();
+    const alone = await t.start(["--workers", "1", "--data", all[2]!.data]);
+    const reader = await person(t, alone, unheard);
+    await converged([fresh.replica, reader.replica]);
+    await alone.stop();
 }, { tsan: true });
 
 test("Redis stands still and goes on", async (t) => {
