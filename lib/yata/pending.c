@@ -15,6 +15,9 @@
 #include <stdlib.h>
 
 #define RUN_STRUCTS 16
+/* To file a run by another thing moves others in the list. Whoever wakes so many that as many moves
+ * would be needed in all, some 20 ms, has all that waits tried again instead, as in yjs. */
+#define MOVED_MOST ((size_t)1 << 25)
 
 /* Structs of one client that follow each other. */
 struct yatai_run {
@@ -457,11 +460,32 @@ static bool decide(struct yatai_waits *w, struct yatai_run *x) {
     }
     if (misses(w, x->client, w->read.refs.v, x->clock, &need)) {
         file_by(&w->doc->pending.by_need, x, &need);
+        w->moved += w->doc->pending.by_need.n;
         return true;
     }
     x->taken = YATAI_PUSH(mem, &w->taken, x);
     w->earlier |= !x->fresh;
     return x->taken && wake(w, x->client, x->clock, x->end);
+}
+
+/* Takes all that waits: what then cannot go in is filed anew, at once. */
+static bool take_all(struct yatai_waits *w) {
+    const yatai_runs *all = &w->doc->pending.by_id;
+    if (!YATAI_RESERVE(&w->doc->mem, &w->taken, w->taken.n + all->n)) {
+        return false;
+    }
+    for (size_t i = 0; i < all->n; i++) {
+        struct yatai_run *x = all->v[i];
+        if (!x->gone && !x->taken) {
+            x->taken = true;
+            w->earlier |= !x->fresh;
+            w->taken.v[w->taken.n++] = x;
+        }
+    }
+    while (w->queue.n > 0) {
+        w->queue.v[--w->queue.n]->queued = false;
+    }
+    return true;
 }
 
 /* What is taken, once more, behind the structs of the update. */
@@ -493,15 +517,18 @@ static bool plan_structs(struct yatai_waits *w) {
             return false;
         }
     }
-    while (w->queue.n > 0) {
+    while (w->queue.n > 0 && w->moved < MOVED_MOST) {
         if (!decide(w, w->queue.v[--w->queue.n])) {
             return false;
         }
     }
+    if (w->queue.n > 0 && !take_all(w)) {
+        return false;
+    }
     if (w->taken.n > 0 && !plan_retry(w)) {
         return false;
     }
-    for (size_t i = 0; i < w->fresh.n; i++) {
+    for (size_t i = 0; i < w->fresh.n && rest; i++) {
         w->some |= !w->fresh.v[i]->taken && !w->fresh.v[i]->gone;
     }
     return YATAI_RESERVE(&doc->mem, &w->taken, w->taken.n + w->gone.n);

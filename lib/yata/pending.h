@@ -21,6 +21,7 @@ struct yatai_waits {
     yatai_runs gone;        /* what others have by now */
     yatai_runs fresh;       /* what is new, */
     size_t filed;           /* of which so many are in the document's lists */
+    size_t moved;           /* places that runs have moved by in these */
     struct yatai_update read;
     yatai_ranges ranges;
     bool ranges_stay;   /* `ranges` come to those that wait, which nothing of the update is about */

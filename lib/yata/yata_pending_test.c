@@ -180,6 +180,62 @@ static void what_comes_again_is_kept_once(void **state) {
     }
 }
 
+/* Letters of many clients that stand between two others: the first of these wakes them all, and has
+ * to file them all by the second, which sets them free. */
+static void many_may_wait_for_one_and_then_another(void **state) {
+    (void)state;
+    enum { MANY = 12000 };
+    for (int strict = 0; strict < 2; strict++) {
+        struct yata_options options = {.strict = strict != 0};
+        struct yata_doc *doc = yata_doc_new(&options);
+        for (size_t i = 0; i < MANY; i++) {
+            struct update u = section(1000 + i, 0, 1);
+            u.p[u.n++] = 0xc4;
+            put(&u, A);
+            put(&u, 0);
+            put(&u, B);
+            put(&u, 0);
+            memcpy(u.p + u.n, "\x01x", 2);
+            u.n += 2;
+            assert_int_equal(apply(doc, u), YATA_OK);
+        }
+        size_t bytes = pending_bytes(doc);
+        struct update a = section(A, 0, 1), b = section(B, 0, 1);
+        letter(&a, 0, 0);
+        assert_int_equal(apply(doc, a), YATA_OK);
+        assert_int_equal(pending_bytes(doc), bytes);
+        letter(&b, A, 0);
+        assert_int_equal(apply(doc, b), YATA_OK);
+        assert_int_equal(pending_bytes(doc), 0);
+        struct yata_stats stats;
+        yata_stats(doc, &stats);
+        assert_int_equal(stats.clients, MANY + 2);
+        yata_doc_free(doc);
+    }
+}
+
+/* What an earlier update still waits for is no matter of the one that freed a part of it. */
+static void the_rest_of_another_is_not_told_as_ones_own(void **state) {
+    (void)state;
+    for (int strict = 0; strict < 2; strict++) {
+        struct yata_options options = {.strict = strict != 0};
+        struct yata_doc *doc = yata_doc_new(&options);
+        struct update u = section(B, 0, 3);
+        for (size_t k = 0; k < 3; k++) {
+            letter(&u, A, k);
+        }
+        assert_int_equal(apply(doc, u), YATA_OK);
+        struct update a = section(A, 0, 1);
+        letter(&a, 0, 0);
+        put(&a, 0);
+        struct yata_applied applied;
+        assert_int_equal(yata_apply(doc, a.p, a.n, &applied, NULL), YATA_OK);
+        assert_true(applied.freed && applied.changed && !applied.pending && !applied.whole);
+        assert_true(pending_bytes(doc) > 0);
+        yata_doc_free(doc);
+    }
+}
+
 /* One allocation fails: the update changes nothing, and goes in the next time. */
 static bool tell(size_t fail_at, bool strict, struct yata_bytes *expected) {
     struct failing f = {.left = fail_at};
@@ -229,6 +285,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(to_free_one_of_many_costs_one),
         cmocka_unit_test(what_comes_again_is_kept_once),
+        cmocka_unit_test(many_may_wait_for_one_and_then_another),
+        cmocka_unit_test(the_rest_of_another_is_not_told_as_ones_own),
         cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
