@@ -123,17 +123,11 @@ struct yatai_seam {
     uint32_t clock;
 };
 
-/* The lowest clock that waiting structs need of a client. */
-struct yatai_missing {
-    uint64_t client;
-    uint64_t clock; /* plus one: 0 stands for -1 */
-};
-
-/* What cannot be applied yet; see pending.c. */
 struct yatai_run;
 
 typedef YATAI_VEC(struct yatai_run *) yatai_runs;
 
+/* What cannot be applied yet; see pending.c. */
 struct yatai_pending {
     yatai_runs by_id;    /* structs, by client descending and clock */
     yatai_runs by_need;  /* the same, by what they wait for */
@@ -153,10 +147,9 @@ struct yatai_plan {
     YATAI_VEC(struct yatai_step) order;
     YATAI_VEC(uint32_t) stack; /* refs, with their sections */
     YATAI_VEC(uint32_t) rest;  /* sections; their `next` tells from which struct on */
-    YATAI_VEC(struct yatai_missing) missing;
-    size_t moves; /* steps that add something; the others only split, see plan.c */
-    bool known;   /* some structs are known already */
-    bool holes;   /* the clocks of some clients have holes, or will */
+    size_t moves;              /* steps that add something; the others only split, see plan.c */
+    bool known;                /* some structs are known already */
+    bool holes;                /* the clocks of some clients have holes, or will */
 };
 
 struct yatai_edit;

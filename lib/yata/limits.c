@@ -142,7 +142,7 @@ static size_t update_bytes(const struct yatai_update *u) {
 
 static size_t plan_bytes(const struct yatai_plan *plan) {
     return plan->order.cap * sizeof *plan->order.v + plan->stack.cap * sizeof *plan->stack.v +
-           plan->rest.cap * sizeof *plan->rest.v + plan->missing.cap * sizeof *plan->missing.v;
+           plan->rest.cap * sizeof *plan->rest.v;
 }
 
 /* What is there for the moment only. */

@@ -17,7 +17,6 @@ void yatai_plan_fini(struct yatai_plan *plan, struct yatai_mem *mem) {
     YATAI_VEC_FREE(mem, &plan->order);
     YATAI_VEC_FREE(mem, &plan->stack);
     YATAI_VEC_FREE(mem, &plan->rest);
-    YATAI_VEC_FREE(mem, &plan->missing);
 }
 
 uint32_t yatai_plan_state(struct yata_doc *doc, const struct yatai_update *u,
@@ -51,11 +50,6 @@ static void push(struct planner *p, uint32_t section, uint32_t ref) {
     struct yatai_plan *plan = p->plan;
     p->failed |= !YATAI_PUSH(&p->doc->mem, &plan->stack, section) ||
                  !YATAI_PUSH(&p->doc->mem, &plan->stack, ref);
-}
-
-static void note_missing(struct planner *p, uint64_t client, uint64_t clock_plus_one) {
-    p->failed |= !YATAI_PUSH(&p->doc->mem, &p->plan->missing,
-                             (struct yatai_missing){client, clock_plus_one});
 }
 
 /* Whether the struct has to wait for the one with this id. */
@@ -104,10 +98,6 @@ static void stack_to_rest(struct planner *p) {
         uint32_t at = plan->stack.v[i];
         struct yatai_section *s = &p->u->sections.v[at];
         uint32_t from = plan->stack.v[i + 1] - s->first;
-        struct yatai_id id;
-        if (!p->strict && find_missing(p, s, &p->u->refs.v[plan->stack.v[i + 1]], &id)) {
-            note_missing(p, id.client, (uint64_t)id.clock + 1);
-        }
         s->stacked = false;
         if (s->count > 0) {
             /* `next` becomes where the rest starts; count 0 says that the section is done with. */
@@ -168,9 +158,6 @@ static bool wait_for(struct planner *p, uint32_t *section, uint32_t ref_at,
         *section = (uint32_t)(other - p->u->sections.v);
         return true;
     }
-    if (p->strict) { /* yjs looks again at any progress of the client, to no effect */
-        note_missing(p, id->client, (uint64_t)id->clock + 1);
-    }
     stack_to_rest(p);
     return false;
 }
@@ -192,7 +179,6 @@ static bool step(struct planner *p, uint32_t *section, uint32_t ref_at) {
         }
     } else if (ref->clock > s->state && p->strict) {
         push(p, *section, ref_at);
-        note_missing(p, s->client, ref->clock);
         stack_to_rest(p);
     } else if (find_missing(p, s, ref, &id)) {
         return wait_for(p, section, ref_at, &id);
@@ -226,7 +212,7 @@ bool yatai_plan_make(struct yata_doc *doc, struct yatai_plan *plan, struct yatai
         .doc = doc, .plan = plan, .u = u, .earlier = earlier, .strict = doc->options.strict};
     plan->known = false;
     plan->moves = 0;
-    plan->order.n = plan->stack.n = plan->rest.n = plan->missing.n = 0;
+    plan->order.n = plan->stack.n = plan->rest.n = 0;
     if (!begin(&p)) {
         return false;
     }

@@ -120,7 +120,7 @@ static bool take_all(struct yata_doc *doc, struct yatai_plan *plan, struct yatai
         }
     }
     plan->known = plan->holes = false;
-    plan->order.n = plan->stack.n = plan->rest.n = plan->missing.n = 0;
+    plan->order.n = plan->stack.n = plan->rest.n = 0;
     for (size_t i = 0; i < u->sections.n; i++) {
         if (!take_section(&r, plan, &u->sections.v[i])) {
             return false;
