@@ -632,7 +632,7 @@ class History {
       const againSnapshot = await second.snapshot()
       second.free()
       const keeps = yjsKeeps(state, broken)
-      if (keeps === false || (keeps === true && namesOneTwice(broken))) {
+      if (keeps === false || (keeps === true && namesARunBackwards(broken))) {
         return // neighbours that no client names: the order of arrival matters in yjs as well
       }
       if (Buffer.compare(again, await after) !== 0) {
@@ -740,11 +740,22 @@ class History {
   }
 }
 
-/** Whether a struct names one id on its left and on its right: where it goes depends on what was merged. */
-export function namesOneTwice (update: Uint8Array): boolean {
+/**
+ * Whether a struct names on its right what stands before, or is, its left neighbour in one run of clocks
+ * that each continue the one before: where it goes depends on whether these were merged already.
+ */
+export function namesARunBackwards (update: Uint8Array): boolean {
   try {
-    return Y.decodeUpdate(update).structs.some(s =>
-      s instanceof Y.Item && s.origin !== null && Y.compareIDs(s.origin, s.rightOrigin))
+    const { structs } = Y.decodeUpdate(update)
+    return structs.some(s => {
+      if (!(s instanceof Y.Item) || s.origin === null || s.rightOrigin?.client !== s.origin.client ||
+        s.rightOrigin.clock > s.origin.clock) {
+        return false
+      }
+      const [from, to] = [s.rightOrigin, s.origin]
+      return structs.filter(x => x.id.client === to.client && x.id.clock > from.clock && x.id.clock <= to.clock)
+        .every(x => x instanceof Y.Item && Y.compareIDs(x.origin, Y.createID(to.client, x.id.clock - 1)))
+    })
   } catch {
     return false // what yjs applies, it cannot always decode
   }

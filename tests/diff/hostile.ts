@@ -9,7 +9,7 @@
 import * as Y from 'yjs'
 import type { Driver } from './driver.ts'
 import { any, deleted, type Deletion, gc, type Id, json, raw, type Section, skip, type Struct, text, type, update } from './handmade.ts'
-import { damaged, explain, hex, isPending, Mismatch, namesOneTwice, plainDoc } from './history.ts'
+import { damaged, explain, hex, isPending, Mismatch, namesARunBackwards, plainDoc } from './history.ts'
 import { type Random, randomAny, randomText, type Steps } from './random.ts'
 
 type Place = Pick<Struct, 'origin' | 'right' | 'parent' | 'sub' | 'bits'>
@@ -149,7 +149,7 @@ function isOdd (u: Uint8Array): boolean {
  * a document makes of two is nobody's promise. Nor is where a struct goes that names the same id on
  * its left and on its right: in yjs that depends on what was merged by then. */
 function contradicts (doc: Y.Doc, u: Uint8Array): boolean {
-  return namesOneTwice(u) ||
+  return namesARunBackwards(u) ||
     Y.decodeUpdate(u).structs.some(s => s.id.clock < Y.getState(doc.store, s.id.client))
 }
 
