@@ -90,6 +90,19 @@ static bool same_bytes(struct yata_slice a, struct yata_slice b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+static bool same_text(struct yata_slice a, struct yata_slice b) {
+    const uint8_t *p = a.p, *q = b.p, *end = p + a.n, *stop = q + b.n;
+    while (p < end && q < stop) {
+        uint32_t n = char_bytes(p), k = char_bytes(q);
+        if (!same_char(p, n, q, k)) {
+            return false;
+        }
+        p += n;
+        q += k;
+    }
+    return p == end && q == stop;
+}
+
 static bool same_type(const struct yatai_matching *m, const struct yatai_item *a,
                       const struct yatai_item *b) {
     const struct yatai_type *s = &m->past->types.v[a->content], *t = &m->doc->types.v[b->content];
@@ -112,7 +125,11 @@ bool yatai_match_items(struct yatai_matching *m, uint32_t past_item, uint32_t it
     if (kind != yatai_kind(b) || a->len != b->len) {
         return false;
     }
+    struct yata_slice was = {content(m->past, past_item), a->content_bytes};
+    struct yata_slice is = {content(m->doc, item), b->content_bytes};
     switch (kind) {
+    case YATAI_STRING:
+        return same_text(was, is);
     case YATAI_TYPE:
         return same_type(m, a, b);
     case YATAI_EMBED:
@@ -121,8 +138,7 @@ bool yatai_match_items(struct yatai_matching *m, uint32_t past_item, uint32_t it
         return same_bytes(yatai_format_key(m->past, a), yatai_format_key(m->doc, b)) &&
                same_value(m, yatai_format_value(m->past, a), yatai_format_value(m->doc, b));
     default:
-        return same_bytes((struct yata_slice){content(m->past, past_item), a->content_bytes},
-                          (struct yata_slice){content(m->doc, item), b->content_bytes});
+        return same_bytes(was, is);
     }
 }
 
