@@ -50,11 +50,13 @@ export async function node(t: Context, redis: Redis, o: NodeOptions = {}): Promi
     return { server, wire, data };
 }
 
-/** A node whose workers stand still from `stall` until `release`; what listens to Redis does not. */
+/** A node whose worker stands still from `stall` until `release`; what listens to Redis does not. It has one
+ * worker, as only those stand still that have accepted a connection. */
 export async function sleeper(t: Context, redis: Redis, o: NodeOptions = {}): Promise<Node & { stall: () => void; release: () => void }> {
     const library = join(dirname(t.settings.program), "tests/support/libstalled_worker.so");
     const file = join(t.directory(), "stalled");
-    const one = await node(t, redis, { ...o, env: { ...o.env, LD_PRELOAD: library, STALLED_WORKER: file } });
+    const flags = [...(o.flags ?? []), "--workers", "1"];
+    const one = await node(t, redis, { ...o, flags, env: { ...o.env, LD_PRELOAD: library, STALLED_WORKER: file } });
     const release = (): void => rmSync(file, { force: true });
     t.defer(release);
     return { ...one, release, stall: () => writeFileSync(file, "") };
