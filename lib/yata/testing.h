@@ -115,4 +115,15 @@ static inline void *failing_realloc(void *ctx, void *p, size_t n) {
     return q;
 }
 
+/* An allocator that counts what is asked for in all; its context is a size_t. */
+static inline void *count_realloc(void *ctx, void *p, size_t n) {
+    size_t *asked = ctx;
+    if (n == 0) {
+        free(p);
+        return NULL;
+    }
+    *asked += n;
+    return realloc(p, n);
+}
+
 #endif

@@ -57,17 +57,6 @@ static size_t pending_bytes(const struct yata_doc *doc) {
 
 /* ---- work ------------------------------------------------------------------------------------ */
 
-/* Counts what is asked for in all. */
-static void *count_realloc(void *ctx, void *p, size_t n) {
-    size_t *asked = ctx;
-    if (n == 0) {
-        free(p);
-        return NULL;
-    }
-    *asked += n;
-    return realloc(p, n);
-}
-
 /* Memory asked for while client A writes twenty letters, each of which frees one, and one more
  * comes to wait each time; while so many others wait, of one client or of as many. */
 static size_t work_of_freeing(size_t waiting, bool strict, bool one) {

@@ -111,17 +111,6 @@ static void trap_9_deletion_over_holes(void **state) {
     yata_doc_free(doc);
 }
 
-/* An allocator that counts. */
-static void *count_realloc(void *ctx, void *p, size_t n) {
-    size_t *asked = ctx;
-    if (n == 0) {
-        free(p);
-        return NULL;
-    }
-    *asked += n;
-    return realloc(p, n);
-}
-
 static uint8_t *put(uint8_t *p, size_t x) {
     for (; x > 127; x >>= 7) {
         *p++ = (uint8_t)(x | 128);
