@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { CollabClient } from "../support/client.ts";
 import { health } from "../support/cluster.ts";
 import { SECRET } from "../support/door.ts";
-import { Typist, patiently, said, witness } from "../support/lane.ts";
+import { Typist, said, witness } from "../support/lane.ts";
 import { type Machine, connections, networked } from "../support/network.ts";
 import { Postgres } from "../support/postgres.ts";
 import { Redis } from "../support/redis.ts";
@@ -80,7 +80,7 @@ class Site {
     async move(one: Typist, to: Server): Promise<void> {
         this.leave(one);
         this.homes[this.typists.indexOf(one)] = to;
-        await patiently(() => one.enter(to));
+        await one.enter(to);
     }
 
     /** Both nodes are well and know each other. */

@@ -11,7 +11,7 @@ import { Replica } from "./replica.ts";
 import { Server } from "./server.ts";
 import type { Context } from "./suite.ts";
 import { good } from "./tool.ts";
-import { pause, until } from "./wait.ts";
+import { pace, pause, until } from "./wait.ts";
 
 export const ROOM = "ws:e2e/crash";
 const BLOB = "x".repeat(8000); /* so that journals grow long enough to be folded now and then */
@@ -36,16 +36,28 @@ export class Typist {
         this.acknowledged = acknowledged;
     }
 
-    /** Joins, bringing what the server may have lost; then all of it is acknowledged. */
+    /** Joins, bringing what the server may have lost; then all of it is acknowledged. As any client does,
+     * again while the store cannot be written: a server that was ready may not have noticed what has
+     * just happened to its database. */
     async enter(server: Server): Promise<number> {
+        const version = await patiently(() => this.tryToEnter(server));
+        this.refused = false;
+        this.replica.link = { sendUpdate: (update) => this.send(update), sendAwareness: () => undefined };
+        return version;
+    }
+
+    private async tryToEnter(server: Server): Promise<number> {
         const client = await CollabClient.connect(server, this.options);
         this.client = client;
         const mine = [...said(this.replica).keys()];
-        const room = await client.join(ROOM, this.replica);
-        mine.forEach((key) => this.acknowledged.add(key));
-        this.refused = false;
-        this.replica.link = { sendUpdate: (update) => this.send(update), sendAwareness: () => undefined };
-        return room.subscribed.version;
+        try {
+            const room = await client.join(ROOM, this.replica);
+            mine.forEach((key) => this.acknowledged.add(key));
+            return room.subscribed.version;
+        } catch (e) {
+            this.leave();
+            throw e;
+        }
     }
 
     private send(update: Uint8Array): void {
@@ -130,11 +142,12 @@ export interface LaneOptions {
 
 /** Again, as long as the server says that its store cannot be written, or that it was too much. */
 export async function patiently<T>(what: () => Promise<T>): Promise<T> {
-    for (let tries = 0; ; tries++) {
+    const deadline = performance.now() + 10_000 * pace.slowness;
+    for (;;) {
         try {
             return await what();
         } catch (e) {
-            if (!(e instanceof RpcError && (e.code === 503 || e.code === 429)) || tries > 200) {
+            if (!(e instanceof RpcError && (e.code === 503 || e.code === 429)) || performance.now() > deadline) {
                 throw e;
             }
             await pause(20);
@@ -241,7 +254,7 @@ export class Lane {
         if (this.version > 0) {
             await this.look(server);
         }
-        await Promise.all(this.typists.map((one) => patiently(() => one.enter(server))));
+        await Promise.all(this.typists.map((one) => one.enter(server)));
         await until(() => this.agree(), "the same state for everybody");
         if (!atStart) {
             this.fault((life + 1) / 2);
