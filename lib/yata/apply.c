@@ -11,7 +11,8 @@
 
 /* Counts of what an update can need. */
 struct needs {
-    size_t items, roots, entries;
+    size_t items, splits, roots, entries;
+    size_t wides; /* payloads that are not text of one byte a unit */
 };
 
 static bool want(struct yata_doc *doc, uint32_t slot, uint32_t appends, uint32_t splits,
@@ -23,6 +24,7 @@ static bool want(struct yata_doc *doc, uint32_t slot, uint32_t appends, uint32_t
     c->want_appends += appends;
     c->want_splits += splits;
     needs->items += appends + splits;
+    needs->splits += splits;
     return true;
 }
 
@@ -34,11 +36,17 @@ static void resolve(struct yata_doc *doc, const struct yatai_update *u,
                                        : yatai_client_find(doc, id->client);
 }
 
+static bool is_wide(const struct yatai_ref *ref) {
+    return ref->kind == YATAI_STRING ? ref->content_bytes != ref->len
+                                     : ref->kind != YATAI_DELETED && ref->kind != YATAI_TYPE;
+}
+
 static bool want_ref(struct yata_doc *doc, const struct yatai_update *u,
                      const struct yatai_section *s, struct yatai_ref *ref, struct needs *needs) {
     if (ref->kind == YATAI_GC) {
         return true;
     }
+    needs->wides += is_wide(ref);
     if (ref->has & YATAI_HAS_ORIGIN) {
         resolve(doc, u, s, &ref->origin);
         /* What came right before something new ends where that starts. */
@@ -135,6 +143,8 @@ static bool reserve(struct yatai_waits *w) {
     ok = ok && want_ranges(doc, &doc->update.ranges, &needs) &&
          (w->ranges_stay || want_ranges(doc, &doc->pending.ranges, &needs)) &&
          reserve_items(doc, needs.items) &&
+         yatai_wides_reserve(doc, needs.wides > 0 || doc->wides.n > 0 ? needs.wides + needs.splits
+                                                                      : 0) &&
          YATAI_RESERVE(&doc->mem, &doc->touched, doc->touched.n + sections) &&
          yatai_heap_reserve(doc, bytes) &&
          yatai_types_reserve(doc, types + needs.roots, needs.entries + needs.roots);

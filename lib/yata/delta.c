@@ -17,10 +17,11 @@ enum yata_status yata_text_string(const struct yata_doc *doc, struct yata_type n
     struct yatai_out out = {.mem = &libc};
     for (uint32_t h = doc->types.v[type].start; h != 0; h = yatai_item(doc, h)->right) {
         const struct yatai_item *it = yatai_item(doc, h);
-        if (yatai_kind(it) != YATAI_STRING || (it->who & YATAI_F_DELETED)) {
+        if (yatai_kind(it) != YATAI_STRING || it->deleted) {
             continue;
         }
-        const uint8_t *p = doc->heap.v + it->content, *end = p + it->content_bytes;
+        struct yata_slice text = yatai_payload(doc, it);
+        const uint8_t *p = text.p, *end = p + text.n;
         while (p < end) {
             struct yata_slice piece = yatai_text_piece(&p, end);
             yatai_out_bytes(&out, piece.p, piece.n);
@@ -51,10 +52,11 @@ void yata_delta_fini(struct yata_delta *delta) {
 static bool take(struct yata_delta *delta, const struct yatai_item *it, uint32_t h,
                  struct yata_run *ret, enum yata_status *status) {
     const struct yata_doc *doc = delta->doc;
+    struct yata_slice payload = yatai_payload(doc, it);
     switch (yatai_kind(it)) {
     case YATAI_STRING:
-        delta->p = doc->heap.v + it->content;
-        delta->end = delta->p + it->content_bytes;
+        delta->p = payload.p;
+        delta->end = payload.p + payload.n;
         return false;
     case YATAI_FORMAT:
         delta->joins = false;
@@ -90,7 +92,7 @@ enum yata_status yata_delta_next(struct yata_delta *delta, struct yata_run *ret,
         }
         uint32_t h = delta->item;
         const struct yatai_item *it = yatai_item(delta->doc, h);
-        if (!(it->who & YATAI_F_DELETED) && take(delta, it, h, ret, &status)) {
+        if (!it->deleted && take(delta, it, h, ret, &status)) {
             delta->item = it->right;
             return YATA_OK;
         }

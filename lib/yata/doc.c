@@ -54,6 +54,7 @@ void yata_doc_free(struct yata_doc *doc) {
     yatai_store_fini(doc);
     yatai_pending_fini(doc);
     YATAI_VEC_FREE(&doc->mem, &doc->items);
+    YATAI_VEC_FREE(&doc->mem, &doc->wides);
     YATAI_VEC_FREE(&doc->mem, &doc->types);
     YATAI_VEC_FREE(&doc->mem, &doc->entries);
     YATAI_VEC_FREE(&doc->mem, &doc->buckets);
@@ -140,6 +141,7 @@ static void settle(struct yata_doc *doc) {
     }
     yatai_heap_compact(doc);
     TRIM(doc, &doc->items);
+    TRIM(doc, &doc->wides);
     TRIM(doc, &doc->heap);
     TRIM(doc, &doc->types);
     TRIM(doc, &doc->entries);

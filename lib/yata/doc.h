@@ -1,9 +1,10 @@
 /* doc.h: the inside of a document.
  *
- * Structs are records of 48 bytes in one array and know each other by index ("handle"; 0 is none).
+ * Structs are records of 40 bytes in one array and know each other by index ("handle"; 0 is none).
  * Clients are interned: a slot stands for the 53-bit id (0 is none). Payloads lie in one heap of
- * bytes and are known by offset. Each client has a sorted index from clock to handle, in leaves, so
- * that a split moves at most one leaf.
+ * bytes and are known by offset; those that are not text of one byte a unit also by length. Each
+ * client has a sorted index from clock to handle, in leaves, so that a split moves at most one
+ * leaf.
  *
  * Nothing here fails half-way: yatai_doc_reserve makes room for all that an update can need, and
  * what it cannot foresee (long cascades of deletions, joining texts) has a way to go on without.
@@ -15,29 +16,40 @@
 
 #include "update.h"
 
-/* The low byte of `who`: kind and flags of a struct. */
-#define YATAI_KIND_MASK  0x0fu
-#define YATAI_F_DELETED  0x10u
-#define YATAI_F_NOW      0x20u /* deleted in the open transaction */
-#define YATAI_F_MAP      0x40u /* a value in a map: `home` is an entry, not a type */
-#define YATAI_F_SUBST    0x80u /* text holds YATAI_TEXT_SUBST */
-#define YATAI_F_ANY      0x80u /* embed, format: the value is `any`, not JSON text */
-#define YATAI_SLOT_SHIFT 8
-#define YATAI_SLOT_MAX   ((UINT32_C(1) << 24) - 1)
+/* Widths of what shares a word in a record. */
+#define YATAI_SLOT_WIDTH 20
+#define YATAI_SLOT_MAX   ((UINT32_C(1) << YATAI_SLOT_WIDTH) - 1)
+#define YATAI_KIND_WIDTH 4
+#define YATAI_KIND_MAX   ((1u << YATAI_KIND_WIDTH) - 1)
+#define YATAI_HOME_WIDTH 26
+#define YATAI_HOME_MAX   ((UINT32_C(1) << YATAI_HOME_WIDTH) - 1)
 
 struct yatai_item {
+    uint64_t slot : YATAI_SLOT_WIDTH; /* its client; 0: free record */
+    uint64_t origin_slot : YATAI_SLOT_WIDTH;
+    uint64_t right_slot : YATAI_SLOT_WIDTH; /* of the right origin */
+    uint64_t kind : YATAI_KIND_WIDTH;
     uint32_t clock;
     uint32_t len;
     uint32_t left, right; /* neighbours in the list; `right` chains free records */
-    uint32_t origin_slot, origin_clock;
-    uint32_t right_slot, right_clock; /* right origin */
-    uint32_t home;                    /* type, or entry of a map */
-    uint32_t who;                     /* slot, flags, kind; 0: free record */
-    uint32_t content;                 /* heap offset; for a type its handle */
-    uint32_t content_bytes;
+    uint32_t origin_clock, right_clock;
+    uint32_t home : YATAI_HOME_WIDTH; /* type, or entry of a map */
+    uint32_t map : 1;                 /* a value in a map: `home` is an entry */
+    uint32_t deleted : 1;
+    uint32_t now : 1;   /* deleted in the open transaction */
+    uint32_t subst : 1; /* text holds YATAI_TEXT_SUBST */
+    uint32_t any : 1;   /* embed, format: the value is `any`, not JSON text */
+    uint32_t wide : 1;  /* `content` is a yatai_wide */
+    uint32_t content;   /* text of as many bytes as units: its heap offset; type: its handle */
 };
 
-_Static_assert(sizeof(struct yatai_item) == 48, "the record that memory use is made of");
+_Static_assert(sizeof(struct yatai_item) == 40, "the record that memory use is made of");
+
+/* Where all other payloads are. */
+struct yatai_wide {
+    uint32_t at; /* heap offset; chains free records */
+    uint32_t bytes;
+};
 
 /* A shared type: a root type (item 0) or the content of an item. */
 struct yatai_type {
@@ -161,6 +173,8 @@ struct yata_doc {
 
     YATAI_VEC(struct yatai_item) items;
     uint32_t free_item;
+    YATAI_VEC(struct yatai_wide) wides;
+    uint32_t free_wide;
     YATAI_VEC(struct yatai_type) types;
     uint32_t free_type;
     size_t type_count;
@@ -356,6 +370,31 @@ bool yatai_heap_join(struct yata_doc *, uint32_t *at, uint32_t n, uint32_t more,
 /* The same with bytes from outside. */
 bool yatai_heap_extend(struct yata_doc *, uint32_t *at, uint32_t n, const uint8_t *more,
                        uint32_t more_n);
+/* Room for the payloads of so many structs that are not text of one byte a unit. */
+bool yatai_wides_reserve(struct yata_doc *, size_t n);
+/* Says where the payload of a struct is, whose kind and length are right. Takes, keeps or gives
+ * back a yatai_wide; room was reserved. */
+void yatai_payload_set(struct yata_doc *, struct yatai_item *, uint32_t at, uint32_t bytes);
+/* Makes a struct one without payload. */
+void yatai_payload_drop(struct yata_doc *, struct yatai_item *);
+
+/* The heap offset of a struct's payload. */
+static inline uint32_t *yatai_payload_at(const struct yata_doc *doc, struct yatai_item *it) {
+    return it->wide ? &doc->wides.v[it->content].at : &it->content;
+}
+
+static inline uint32_t yatai_payload_bytes(const struct yata_doc *doc,
+                                           const struct yatai_item *it) {
+    return it->wide ? doc->wides.v[it->content].bytes : it->kind == YATAI_STRING ? it->len : 0;
+}
+
+/* The payload. */
+static inline struct yata_slice yatai_payload(const struct yata_doc *doc,
+                                              const struct yatai_item *it) {
+    uint32_t at = it->wide ? doc->wides.v[it->content].at : it->content;
+    return (struct yata_slice){doc->heap.v + at, yatai_payload_bytes(doc, it)};
+}
+
 /* Drops the waste when there is much of it and memory allows. */
 void yatai_heap_compact(struct yata_doc *);
 
@@ -412,15 +451,15 @@ static inline struct yatai_item *yatai_item(const struct yata_doc *doc, uint32_t
 }
 
 static inline unsigned yatai_kind(const struct yatai_item *it) {
-    return it->who & YATAI_KIND_MASK;
+    return (unsigned)it->kind;
 }
 
 static inline uint32_t yatai_slot(const struct yatai_item *it) {
-    return it->who >> YATAI_SLOT_SHIFT;
+    return (uint32_t)it->slot;
 }
 
 static inline uint32_t yatai_home_type(const struct yata_doc *doc, const struct yatai_item *it) {
-    return it->who & YATAI_F_MAP ? doc->entries.v[it->home].type : it->home;
+    return it->map ? doc->entries.v[it->home].type : it->home;
 }
 
 static inline bool yatai_kind_merges(unsigned kind) {

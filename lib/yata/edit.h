@@ -98,7 +98,7 @@ static inline bool yatai_countable(unsigned kind) {
 }
 
 static inline bool yatai_is_deleted(const struct yatai_item *it) {
-    return (it->who & YATAI_F_DELETED) != 0;
+    return it->deleted;
 }
 
 #endif

@@ -95,13 +95,14 @@ static bool equal(struct yatai_edit *e, struct yatai_val a, struct yatai_val b) 
 /* What a format says. */
 static struct yatai_attr format_of(const struct yatai_edit *e, uint32_t item) {
     const struct yatai_item *it = yatai_item(e->doc, item);
-    const uint8_t *p = e->doc->heap.v + it->content, *end = p + it->content_bytes;
+    struct yata_slice format = yatai_payload(e->doc, it);
+    const uint8_t *p = format.p, *end = p + format.n;
     struct yatai_attr a = {.item = item};
     uint64_t n;
     a.key = yatai_past_uint(p, &n);
     a.key_bytes = (uint32_t)n;
     a.val.p = a.key + n;
-    a.val.any = (it->who & YATAI_F_ANY) != 0;
+    a.val.any = it->any;
     if (!a.val.any) {
         a.val.p = yatai_past_uint(a.val.p, &n);
     }

@@ -35,10 +35,11 @@ static void drop_structs(struct yata_doc *doc) {
     for (size_t i = 0; i < doc->spare.n; i++) {
         yatai_leaf_free(doc, doc->spare.v[i]);
     }
-    doc->free_item = doc->free_type = doc->free_entry = 0;
+    doc->free_item = doc->free_wide = doc->free_type = doc->free_entry = 0;
     doc->heap_live = doc->entry_count = 0;
     YATAI_VEC_FREE(&doc->mem, &doc->spare);
     YATAI_VEC_FREE(&doc->mem, &doc->items);
+    YATAI_VEC_FREE(&doc->mem, &doc->wides);
     YATAI_VEC_FREE(&doc->mem, &doc->types);
     YATAI_VEC_FREE(&doc->mem, &doc->entries);
     YATAI_VEC_FREE(&doc->mem, &doc->buckets);
@@ -154,6 +155,8 @@ static void take(struct yata_doc *doc, struct yata_doc *warm) {
     doc->mem.used_bytes += warm->mem.used_bytes - sizeof *warm;
     doc->items = warm->items;
     doc->free_item = warm->free_item;
+    doc->wides = warm->wides;
+    doc->free_wide = warm->free_wide;
     doc->types = warm->types;
     doc->free_type = warm->free_type;
     doc->type_count = warm->type_count;

@@ -15,9 +15,10 @@ static void drop_content(struct yata_doc *doc, struct yatai_item *it, uint32_t *
         doc->types.v[it->content].next = *chain;
         *chain = it->content;
     } else {
-        doc->heap_live -= it->content_bytes;
+        doc->heap_live -= yatai_payload_bytes(doc, it);
+        yatai_payload_drop(doc, it);
     }
-    it->content = it->content_bytes = 0;
+    it->content = 0;
 }
 
 /* What came in this transaction was found to merge or not when it came. It may merge now, also with
@@ -46,7 +47,9 @@ static void collect_list(struct yata_doc *doc, uint32_t h, uint32_t *chain) {
         *it = (struct yatai_item){
             .clock = it->clock,
             .len = it->len,
-            .who = yatai_slot(it) << YATAI_SLOT_SHIFT | YATAI_GC | YATAI_F_DELETED,
+            .slot = it->slot,
+            .kind = YATAI_GC,
+            .deleted = true,
         };
         look_again(doc, it);
     }
@@ -58,7 +61,8 @@ static void collect(struct yata_doc *doc, struct yatai_item *it) {
         return;
     }
     drop_content(doc, it, &chain);
-    it->who = (it->who & ~(YATAI_KIND_MASK | YATAI_F_SUBST)) | YATAI_DELETED;
+    it->kind = YATAI_DELETED;
+    it->subst = it->any = false;
     while (chain != 0) {
         uint32_t t = chain;
         chain = doc->types.v[t].next;
@@ -71,8 +75,8 @@ static void collect(struct yata_doc *doc, struct yatai_item *it) {
 }
 
 static void settle(struct yata_doc *doc, struct yatai_item *it) {
-    if (it->who & YATAI_F_DELETED) {
-        it->who &= ~YATAI_F_NOW;
+    if (it->deleted) {
+        it->now = false;
         if (!doc->options.no_gc) {
             collect(doc, it);
         }
@@ -82,7 +86,7 @@ static void settle(struct yata_doc *doc, struct yatai_item *it) {
 void yatai_collect(struct yata_doc *doc) {
     if (doc->spans_lost) {
         for (size_t h = 1; h < doc->items.n; h++) {
-            if (doc->items.v[h].who & YATAI_F_NOW) {
+            if (doc->items.v[h].now) {
                 settle(doc, &doc->items.v[h]);
             }
         }

@@ -104,6 +104,56 @@ bool yatai_heap_extend(struct yata_doc *doc, uint32_t *at, uint32_t n, const uin
     return true;
 }
 
+/* ---- whose it is ---------------------------------------------------------------------------- */
+
+bool yatai_wides_reserve(struct yata_doc *doc, size_t n) {
+    if (n == 0) {
+        return true;
+    }
+    if (doc->wides.n + n + 1 > UINT32_MAX ||
+        !YATAI_RESERVE(&doc->mem, &doc->wides, doc->wides.n + n + 1)) {
+        return false;
+    }
+    if (doc->wides.n == 0) {
+        doc->wides.v[doc->wides.n++] = (struct yatai_wide){0};
+    }
+    return true;
+}
+
+static void wide_take(struct yata_doc *doc, struct yatai_item *it) {
+    uint32_t w = doc->free_wide;
+    if (w != 0) {
+        doc->free_wide = doc->wides.v[w].at;
+    } else {
+        w = (uint32_t)doc->wides.n++;
+    }
+    it->content = w;
+    it->wide = true;
+}
+
+void yatai_payload_drop(struct yata_doc *doc, struct yatai_item *it) {
+    if (it->wide) {
+        doc->wides.v[it->content] = (struct yatai_wide){.at = doc->free_wide};
+        doc->free_wide = it->content;
+        it->wide = false;
+    }
+    it->content = 0;
+}
+
+void yatai_payload_set(struct yata_doc *doc, struct yatai_item *it, uint32_t at, uint32_t bytes) {
+    if (it->kind == YATAI_STRING && bytes == it->len) {
+        yatai_payload_drop(doc, it);
+        it->content = at;
+        return;
+    }
+    if (!it->wide) {
+        wide_take(doc, it);
+    }
+    doc->wides.v[it->content] = (struct yatai_wide){at, bytes};
+}
+
+/* ---- waste ---------------------------------------------------------------------------------- */
+
 /* Copies a payload to the new heap and re-points it. */
 static void move(const struct yata_doc *doc, uint8_t *to, size_t *top, uint32_t *at, uint32_t n,
                  bool guard) {
@@ -136,9 +186,9 @@ void yatai_heap_compact(struct yata_doc *doc) {
     for (size_t i = 1; i < doc->items.n; i++) {
         struct yatai_item *it = &doc->items.v[i];
         unsigned kind = yatai_kind(it);
-        if (it->who != 0 && stores_bytes(kind)) {
+        if (it->slot != 0 && stores_bytes(kind)) {
             bool guard = kind != YATAI_STRING && kind != YATAI_ANY;
-            move(doc, to, &top, &it->content, it->content_bytes, guard);
+            move(doc, to, &top, yatai_payload_at(doc, it), yatai_payload_bytes(doc, it), guard);
         }
     }
     for (size_t i = 1; i < doc->types.n; i++) {

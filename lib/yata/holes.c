@@ -224,7 +224,7 @@ bool yatai_update_cut(struct yata_doc *doc, struct yatai_update *u,
 static uint32_t hole_new(struct yata_doc *doc, uint32_t slot, uint32_t clock, uint32_t len) {
     uint32_t h = yatai_item_new(doc);
     *yatai_item(doc, h) = (struct yatai_item){
-        .clock = clock, .len = len, .who = slot << YATAI_SLOT_SHIFT | YATAI_SKIP};
+        .clock = clock, .len = len, .slot = slot & YATAI_SLOT_MAX, .kind = YATAI_SKIP};
     doc->hole_count++;
     return h;
 }
@@ -266,7 +266,7 @@ void yatai_hole_fill(struct yata_doc *doc, uint32_t slot, uint32_t item) {
     c->leaf[pos.leaf].place[pos.at].item = item;
     if (end < hole_end) {
         *yatai_item(doc, h) = (struct yatai_item){
-            .clock = end, .len = hole_end - end, .who = slot << YATAI_SLOT_SHIFT | YATAI_SKIP};
+            .clock = end, .len = hole_end - end, .slot = slot & YATAI_SLOT_MAX, .kind = YATAI_SKIP};
         yatai_index_insert_after(doc, c, pos, end, h);
     } else {
         yatai_item_drop(doc, h);

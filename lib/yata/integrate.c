@@ -51,7 +51,7 @@ static uint32_t first_child(const struct yata_doc *doc, uint32_t t) {
 }
 
 static uint32_t next_child(const struct yata_doc *doc, const struct yatai_item *it) {
-    if (it->who & YATAI_F_MAP) {
+    if (it->map) {
         return first_value(doc, yatai_entry_after(doc, it->home));
     }
     return it->right != 0 ? it->right : first_value(doc, yatai_entry_first(doc, it->home));
@@ -61,14 +61,14 @@ static void mark_deleted(struct yata_doc *doc, struct yatai_item *it) {
     if (doc->places) {
         yatai_places_went(doc, it);
     }
-    it->who |= YATAI_F_DELETED | YATAI_F_NOW;
+    it->deleted = it->now = true;
     note_deleted(doc, it);
 }
 
 /* Depth first, so that seams are noted in the order of yjs 13.6 structs/ContentType.js delete. */
 void yatai_delete(struct yata_doc *doc, uint32_t item) {
     struct yatai_item *it = yatai_item(doc, item);
-    if (it->who & YATAI_F_DELETED) {
+    if (it->deleted) {
         return;
     }
     mark_deleted(doc, it);
@@ -79,7 +79,7 @@ void yatai_delete(struct yata_doc *doc, uint32_t item) {
     for (;;) {
         if (h != 0) {
             it = yatai_item(doc, h);
-            if (it->who & YATAI_F_DELETED) {
+            if (it->deleted) {
                 /* It will be collected now, and may be merged. */
                 if (!is_new(doc, it)) {
                     yatai_seam_note(doc, yatai_slot(it), it->clock);
@@ -113,8 +113,8 @@ void yatai_delete_range(struct yata_doc *doc, uint32_t slot, uint32_t clock, uin
         uint32_t h = yatai_pos_item(c, pos);
         struct yatai_item *it = yatai_item(doc, h);
         uint32_t it_end = it->clock + it->len;
-        if (it->who & YATAI_F_DELETED) {
-            doc->old |= !(it->who & YATAI_F_NOW) && !is_new(doc, it);
+        if (it->deleted) {
+            doc->old |= !it->now && !is_new(doc, it);
         } else if (yatai_kind(it) != YATAI_SKIP) {
             if (it->clock < clock) {
                 h = yatai_item_split(doc, c, pos, clock - it->clock);
@@ -189,7 +189,9 @@ static void add_collected(struct yata_doc *doc, uint32_t slot, uint32_t h, uint3
     *yatai_item(doc, h) = (struct yatai_item){
         .clock = clock,
         .len = len,
-        .who = slot << YATAI_SLOT_SHIFT | YATAI_GC | YATAI_F_DELETED,
+        .slot = slot & YATAI_SLOT_MAX,
+        .kind = YATAI_GC,
+        .deleted = true,
     };
     add_to_client(doc, slot, h);
 }
@@ -231,12 +233,12 @@ static bool resolve(struct yata_doc *doc, uint32_t slot, const struct yatai_ref 
     struct yatai_item *it = e->it;
     bool map = false, lost = false;
     if (ref->has & YATAI_HAS_ORIGIN) {
-        it->origin_slot = ref->origin.slot;
+        it->origin_slot = ref->origin.slot & YATAI_SLOT_MAX;
         it->origin_clock = ref->origin.clock;
         it->left = find_left(doc, it, e->hint);
     }
     if (ref->has & YATAI_HAS_RIGHT) {
-        it->right_slot = ref->right.slot;
+        it->right_slot = ref->right.slot & YATAI_SLOT_MAX;
         it->right_clock = ref->right.clock;
         uint32_t next = yatai_item(doc, it->left)->right; /* mostly that is it */
         const struct yatai_item *n = yatai_item(doc, next);
@@ -250,28 +252,27 @@ static bool resolve(struct yata_doc *doc, uint32_t slot, const struct yatai_ref 
                (it->right != 0 && yatai_kind(r) == YATAI_GC);
         const struct yatai_item *from = it->left != 0 ? l : r;
         it->home = from->home;
-        map = (from->who & YATAI_F_MAP) != 0;
+        map = from->map;
     } else {
-        it->home = named_home(doc, ref, &map);
+        it->home = named_home(doc, ref, &map) & YATAI_HOME_MAX;
     }
     if (e->offset > 0) {
-        it->origin_slot = slot;
+        it->origin_slot = slot & YATAI_SLOT_MAX;
         it->origin_clock = it->clock - 1;
         it->left = yatai_item_at(doc, slot, it->clock - 1);
         /* Left and home always belong together, whatever two updates say of the same clocks. */
         const struct yatai_item *left = yatai_item(doc, it->left);
         it->home = left->home;
-        map = (left->who & YATAI_F_MAP) != 0;
+        map = left->map;
         lost |= yatai_kind(left) == YATAI_GC;
     }
-    it->who |= map ? YATAI_F_MAP : 0;
+    it->map = map;
     return !lost && it->home != 0;
 }
 
 /* The first struct of the list, or of the values of the key. */
 static uint32_t *list_head(struct yata_doc *doc, const struct yatai_item *it) {
-    return it->who & YATAI_F_MAP ? &doc->entries.v[it->home].leftmost
-                                 : &doc->types.v[it->home].start;
+    return it->map ? &doc->entries.v[it->home].leftmost : &doc->types.v[it->home].start;
 }
 
 /* A walk over the structs that were put at the same place concurrently. */
@@ -373,7 +374,7 @@ static void link_in(struct yata_doc *doc, uint32_t h) {
     }
     if (it->right != 0) {
         yatai_item(doc, it->right)->left = h;
-    } else if (it->who & YATAI_F_MAP) {
+    } else if (it->map) {
         doc->entries.v[it->home].current = h;
         if (it->left != 0) {
             yatai_delete(doc, it->left);
@@ -391,14 +392,13 @@ static void store_text(struct yata_doc *doc, struct yatai_item *it, const struct
     size_t at = offset == 0 ? 0 : yatai_text_offset(p, n, offset, &inside);
     if (inside) {
         static const uint8_t subst = YATAI_TEXT_SUBST;
-        it->content = yatai_heap_add(doc, &subst, 1, false);
+        uint32_t start = yatai_heap_add(doc, &subst, 1, false);
         (void)yatai_heap_add(doc, p + at + 4, n - at - 4, false);
-        it->content_bytes = (uint32_t)(n - at - 3);
-        it->who |= YATAI_F_SUBST;
+        yatai_payload_set(doc, it, start, (uint32_t)(n - at - 3));
+        it->subst = true;
         return;
     }
-    it->content = yatai_heap_add(doc, p + at, n - at, false);
-    it->content_bytes = (uint32_t)(n - at);
+    yatai_payload_set(doc, it, yatai_heap_add(doc, p + at, n - at, false), (uint32_t)(n - at));
 }
 
 static void store_content(struct yata_doc *doc, uint32_t h, const struct yatai_ref *ref,
@@ -406,11 +406,12 @@ static void store_content(struct yata_doc *doc, uint32_t h, const struct yatai_r
     struct yatai_item *it = yatai_item(doc, h);
     const uint8_t *p = ref->content;
     size_t n = ref->content_bytes, skip = 0;
+    uint32_t at;
     switch (ref->kind) {
     case YATAI_DELETED:
-        it->who |= YATAI_F_DELETED;
+        it->deleted = true;
         if (doc->told) {
-            it->who |= YATAI_F_NOW;
+            it->now = true;
             note_deleted(doc, it);
         } else { /* nothing to collect, and nobody to tell */
             doc->clients.v[yatai_slot(it)].ranges_known = false;
@@ -428,13 +429,13 @@ static void store_content(struct yata_doc *doc, uint32_t h, const struct yatai_r
     case YATAI_JSON:
     case YATAI_ANY:
         skip = yatai_elements_skip(ref->kind, p, n, offset);
-        it->content = yatai_heap_add(doc, p + skip, n - skip, ref->kind == YATAI_JSON);
-        it->content_bytes = (uint32_t)(n - skip);
+        at = yatai_heap_add(doc, p + skip, n - skip, ref->kind == YATAI_JSON);
+        yatai_payload_set(doc, it, at, (uint32_t)(n - skip));
         break;
     default:
-        it->who |= ref->any ? YATAI_F_ANY : 0;
-        it->content = yatai_heap_add(doc, p, n, true);
-        it->content_bytes = (uint32_t)n;
+        it->any = ref->any;
+        at = yatai_heap_add(doc, p, n, true);
+        yatai_payload_set(doc, it, at, (uint32_t)n);
         break;
     }
 }
@@ -446,7 +447,7 @@ bool yatai_extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_r
     }
     struct yatai_client *c = &doc->clients.v[slot];
     struct yatai_item *tail = yatai_item(doc, yatai_client_tail(c));
-    if (yatai_kind(tail) != ref->kind || (tail->who & (YATAI_F_DELETED | YATAI_F_MAP))) {
+    if (yatai_kind(tail) != ref->kind || tail->deleted || tail->map) {
         return false;
     }
     uint32_t right_slot = 0, right_clock = 0;
@@ -465,18 +466,19 @@ bool yatai_extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_r
     } else if (right_slot != 0) {
         return false;
     }
+    uint32_t bytes = yatai_payload_bytes(doc, tail);
     struct yatai_grown *g = &doc->grown;
     if (ref->kind == YATAI_ANY &&
         (g->txn != doc->txn || g->slot != slot || g->clock != tail->clock)) {
-        *g = (struct yatai_grown){doc->txn, slot, tail->clock, tail->len, tail->content_bytes};
+        *g = (struct yatai_grown){doc->txn, slot, tail->clock, tail->len, bytes};
     }
-    if (!yatai_heap_extend(doc, &tail->content, tail->content_bytes, ref->content,
-                           ref->content_bytes)) {
+    uint32_t *at = yatai_payload_at(doc, tail);
+    if (!yatai_heap_extend(doc, at, bytes, ref->content, ref->content_bytes)) {
         return false;
     }
     touch(doc, slot);
-    tail->content_bytes += ref->content_bytes;
     tail->len += ref->len;
+    yatai_payload_set(doc, tail, *at, bytes + ref->content_bytes);
     if (doc->places) {
         yatai_places_came(doc, yatai_client_tail(c), ref->len);
     }
@@ -498,8 +500,9 @@ static void split_before(struct yata_doc *doc, uint32_t slot, uint32_t clock) {
         return;
     }
     bool inside = false;
-    if (yatai_kind(it) == YATAI_STRING && it->content_bytes != it->len) {
-        (void)yatai_text_offset(doc->heap.v + it->content, it->content_bytes, units, &inside);
+    if (yatai_kind(it) == YATAI_STRING && it->wide) {
+        struct yata_slice text = yatai_payload(doc, it);
+        (void)yatai_text_offset(text.p, text.n, units, &inside);
     }
     if (inside) {
         yatai_seam_note(doc, slot, clock);
@@ -553,8 +556,10 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
     uint32_t h = yatai_item_new(doc);
     struct yatai_item *it = yatai_item(doc, h);
     struct entrant e = {.it = it, .offset = offset, .hint = hint};
-    *it = (struct yatai_item){
-        .clock = clock, .len = ref->len - offset, .who = slot << YATAI_SLOT_SHIFT | ref->kind};
+    *it = (struct yatai_item){.clock = clock,
+                              .len = ref->len - offset,
+                              .slot = slot & YATAI_SLOT_MAX,
+                              .kind = ref->kind & YATAI_KIND_MAX};
     if (!resolve(doc, slot, ref, &e)) {
         add_collected(doc, slot, h, it->clock, it->len);
         return;
@@ -571,8 +576,8 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
         yatai_places_came(doc, h, it->len);
     }
     uint32_t holder = doc->types.v[yatai_home_type(doc, it)].item;
-    bool orphan = holder != 0 && (yatai_item(doc, holder)->who & YATAI_F_DELETED);
-    if (orphan || ((it->who & YATAI_F_MAP) && it->right != 0)) {
+    bool orphan = holder != 0 && yatai_item(doc, holder)->deleted;
+    if (orphan || (it->map && it->right != 0)) {
         yatai_delete(doc, h);
     }
 }

@@ -30,34 +30,37 @@ void yatai_item_drop(struct yata_doc *doc, uint32_t item) {
 
 /* ---- split ---------------------------------------------------------------------------------- */
 
-/* Parts the payload of `it`, `units` from its start, between it and `right`. */
+/* Parts length and payload of `it`, `units` from its start, between it and `right`. */
 static void split_content(struct yata_doc *doc, struct yatai_item *it, struct yatai_item *right,
                           uint32_t units) {
     unsigned kind = yatai_kind(it);
-    right->content = right->content_bytes = 0;
+    uint32_t len = it->len, n = yatai_payload_bytes(doc, it), at = units, gap = 0;
+    uint32_t from = *yatai_payload_at(doc, it);
+    it->len = units;
+    right->len = len - units;
+    right->wide = false;
+    right->content = 0;
     if (kind == YATAI_GC || kind == YATAI_DELETED) {
         return;
     }
-    uint8_t *p = doc->heap.v + it->content;
-    uint32_t n = it->content_bytes, at = units, gap = 0;
+    uint8_t *p = doc->heap.v + from;
     if (kind != YATAI_STRING) {
         at = (uint32_t)yatai_elements_skip(kind, p, n, units);
-    } else if (n != it->len) {
+    } else if (it->wide) {
         bool inside;
-        at = (uint32_t)yatai_text_offset_in(p, n, it->len, units, &inside);
+        at = (uint32_t)yatai_text_offset_in(p, n, len, units, &inside);
         if (inside) {
             /* Both halves of the pair become U+FFFD; two of its four bytes are left over. */
             p[at] = p[at + 3] = YATAI_TEXT_SUBST;
-            it->who |= YATAI_F_SUBST;
-            right->who |= YATAI_F_SUBST;
+            it->subst = true;
+            right->subst = true;
             at++;
             gap = 2;
             doc->heap_live -= gap;
         }
     }
-    right->content = it->content + at + gap;
-    right->content_bytes = n - at - gap;
-    it->content_bytes = at;
+    yatai_payload_set(doc, it, from, at); /* first: it may give back what the other one takes */
+    yatai_payload_set(doc, right, from + at + gap, n - at - gap);
 }
 
 void yatai_seam_note(struct yata_doc *doc, uint32_t slot, uint32_t clock) {
@@ -74,16 +77,14 @@ uint32_t yatai_item_split(struct yata_doc *doc, struct yatai_client *c, struct y
     uint32_t slot = yatai_slot(it), clock = it->clock + units;
     *right = *it;
     right->clock = clock;
-    right->len = it->len - units;
-    right->origin_slot = slot;
+    right->origin_slot = it->slot;
     right->origin_clock = clock - 1;
     right->left = left;
     split_content(doc, it, right, units);
-    it->len = units;
     it->right = h;
     if (right->right != 0) {
         yatai_item(doc, right->right)->left = h;
-    } else if (right->who & YATAI_F_MAP) {
+    } else if (right->map) {
         doc->entries.v[right->home].current = h;
     }
     yatai_index_insert_after(doc, c, pos, clock, h);
@@ -131,8 +132,24 @@ static bool continues(const struct yatai_item *l, const struct yatai_item *r, ui
     }
     return l->right == right && r->origin_slot == yatai_slot(l) &&
            r->origin_clock == r->clock - 1 && l->right_slot == r->right_slot &&
-           l->right_clock == r->right_clock && ((l->who ^ r->who) & YATAI_F_DELETED) == 0 &&
-           yatai_kind_merges(kind);
+           l->right_clock == r->right_clock && l->deleted == r->deleted && yatai_kind_merges(kind);
+}
+
+/* Adds length and payload of `r` to those of `l`. */
+static bool join_content(struct yata_doc *doc, struct yatai_item *l, struct yatai_item *r) {
+    if (l->kind == YATAI_GC || l->kind == YATAI_DELETED) {
+        l->len += r->len;
+        return true;
+    }
+    uint32_t n = yatai_payload_bytes(doc, l), more = yatai_payload_bytes(doc, r);
+    uint32_t *at = yatai_payload_at(doc, l);
+    if (!yatai_heap_join(doc, at, n, *yatai_payload_at(doc, r), more)) {
+        return false;
+    }
+    yatai_payload_drop(doc, r);
+    l->len += r->len;
+    yatai_payload_set(doc, l, *at, n + more);
+    return true;
 }
 
 /* Takes the struct at `pos` into the one before it, if that may be. */
@@ -140,26 +157,19 @@ static bool merge_left(struct yata_doc *doc, struct yatai_client *c, struct yata
                        struct yatai_pos pos) {
     uint32_t left = yatai_pos_item(c, before), right = yatai_pos_item(c, pos);
     struct yatai_item *l = yatai_item(doc, left), *r = yatai_item(doc, right);
-    if (!continues(l, r, right)) {
+    if (!continues(l, r, right) || !join_content(doc, l, r)) {
         return false;
-    }
-    unsigned kind = yatai_kind(l);
-    if (kind != YATAI_GC && kind != YATAI_DELETED) {
-        if (!yatai_heap_join(doc, &l->content, l->content_bytes, r->content, r->content_bytes)) {
-            return false;
-        }
-        l->content_bytes += r->content_bytes;
     }
     if (doc->places) {
         yatai_places_merge(doc, right);
     }
-    l->who |= r->who & (YATAI_F_SUBST | YATAI_F_NOW);
-    l->len += r->len;
-    if (kind != YATAI_GC) {
+    l->subst |= r->subst;
+    l->now |= r->now;
+    if (l->kind != YATAI_GC) {
         l->right = r->right;
         if (r->right != 0) {
             yatai_item(doc, r->right)->left = left;
-        } else if (r->who & YATAI_F_MAP) {
+        } else if (r->map) {
             doc->entries.v[r->home].current = left;
         }
     }

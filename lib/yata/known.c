@@ -53,7 +53,7 @@ static bool range_known(struct yata_doc *doc, const struct yatai_range *x) {
         if (it->clock >= end) {
             break;
         }
-        if (!(it->who & YATAI_F_DELETED)) {
+        if (!it->deleted) {
             return false;
         }
     } while (yatai_pos_next(c, &pos));

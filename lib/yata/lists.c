@@ -27,13 +27,12 @@ enum yata_status yata_length(const struct yata_doc *doc, struct yata_type name, 
 /* Goes `units` into the struct of the cursor. */
 static void skip(struct yata_list *list, uint32_t units) {
     const struct yatai_item *it = yatai_item(list->doc, list->item);
-    const uint8_t *p = list->doc->heap.v + it->content;
+    struct yata_slice all = yatai_payload(list->doc, it);
     unsigned kind = yatai_kind(it);
     if (kind == YATAI_STRING) {
-        list->at =
-            (uint32_t)yatai_text_offset_in(p, it->content_bytes, it->len, units, &list->half);
+        list->at = (uint32_t)yatai_text_offset_in(all.p, all.n, it->len, units, &list->half);
     } else if (kind == YATAI_ANY || kind == YATAI_JSON) {
-        list->at = (uint32_t)yatai_elements_skip(kind, p, it->content_bytes, units);
+        list->at = (uint32_t)yatai_elements_skip(kind, all.p, all.n, units);
     }
     list->left -= units;
 }
@@ -79,8 +78,8 @@ enum yata_status yata_list_begin(const struct yata_doc *doc, struct yata_type na
 
 /* One unit of text; the halves of a pair are two. */
 static void next_unit(struct yata_list *list, const struct yatai_item *it, struct yata_value *ret) {
-    const uint8_t *p = list->doc->heap.v + it->content + list->at;
-    const uint8_t *q = p, *end = list->doc->heap.v + it->content + it->content_bytes;
+    struct yata_slice text = yatai_payload(list->doc, it);
+    const uint8_t *p = text.p + list->at, *q = p, *end = text.p + text.n;
     ret->kind = YATA_VALUE_STRING;
     if (*p >= 0xf0 && *p != YATAI_TEXT_SUBST) {
         static const uint8_t half[] = {YATAI_TEXT_SUBST};
@@ -156,7 +155,7 @@ enum yata_status yata_type_place(const struct yata_doc *doc, struct yata_type na
         return status;
     }
     struct yata_place place = {.parent = yatai_type_name_of(doc, yatai_home_type(doc, it))};
-    if (it->who & YATAI_F_MAP) {
+    if (it->map) {
         const struct yatai_entry *entry = &doc->entries.v[it->home];
         place.in_map = true;
         place.key = (struct yata_slice){doc->heap.v + entry->key, entry->key_bytes};
@@ -191,7 +190,7 @@ enum yata_status yata_xml_name(const struct yata_doc *doc, struct yata_type name
 
 /* The first struct that is there, from `item` on; all zero when it is not a type. */
 static struct yata_type seen_type(const struct yata_doc *doc, uint32_t item, bool leftwards) {
-    while (item != 0 && (yatai_item(doc, item)->who & YATAI_F_DELETED)) {
+    while (item != 0 && yatai_item(doc, item)->deleted) {
         item = leftwards ? yatai_item(doc, item)->left : yatai_item(doc, item)->right;
     }
     if (item == 0 || yatai_kind(yatai_item(doc, item)) != YATAI_TYPE) {

@@ -13,7 +13,7 @@
 
 /* Whether a struct counts in the length of its list. */
 static inline bool yatai_counts(const struct yatai_item *it) {
-    return !(it->who & YATAI_F_DELETED) && yatai_kind(it) != YATAI_FORMAT;
+    return !it->deleted && yatai_kind(it) != YATAI_FORMAT;
 }
 
 /* The first struct that counts, from `item` on; or 0. */
@@ -99,7 +99,7 @@ bool yatai_members_of_set(struct yatai_mem *, yatai_members *, const struct yata
 /* The struct with the value of a key, or 0. */
 static inline uint32_t yatai_entry_value(const struct yata_doc *doc, uint32_t e) {
     uint32_t h = doc->entries.v[e].current;
-    return h == 0 || (yatai_item(doc, h)->who & YATAI_F_DELETED) ? 0 : h;
+    return h == 0 || yatai_item(doc, h)->deleted ? 0 : h;
 }
 
 static inline struct yata_slice yatai_entry_key(const struct yata_doc *doc, uint32_t e) {

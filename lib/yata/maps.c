@@ -142,12 +142,13 @@ bool yata_subdocs_next(const struct yata_doc *doc, struct yata_subdocs *subdocs,
     }
     while (++subdocs->at < doc->items.n) {
         const struct yatai_item *it = yatai_item(doc, subdocs->at);
-        if (it->who == 0 || yatai_kind(it) != YATAI_DOC || (it->who & YATAI_F_DELETED)) {
+        if (it->slot == 0 || yatai_kind(it) != YATAI_DOC || it->deleted) {
             continue;
         }
-        const uint8_t *p = doc->heap.v + it->content, *end = p + it->content_bytes;
+        struct yata_slice payload = yatai_payload(doc, it);
+        const uint8_t *end = payload.p + payload.n;
         uint64_t n;
-        ret->guid.p = yatai_past_uint(p, &n);
+        ret->guid.p = yatai_past_uint(payload.p, &n);
         ret->guid.n = n;
         ret->options.p = ret->guid.p + n;
         ret->options.n = (size_t)(end - ret->options.p);

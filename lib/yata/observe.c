@@ -65,11 +65,11 @@ static void note(struct yata_changes *changes, const struct yatai_item *it) {
     uint32_t type = yatai_home_type(doc, it), holder = doc->types.v[type].item;
     if (holder != 0) {
         const struct yatai_item *h = yatai_item(doc, holder);
-        if ((h->who & YATAI_F_DELETED) || yatai_old_units(doc, h) == 0) {
+        if (h->deleted || yatai_old_units(doc, h) == 0) {
             return;
         }
     }
-    struct change change = {type, it->who & YATAI_F_MAP ? it->home : 0};
+    struct change change = {type, it->map ? it->home : 0};
     if (changes->all.n > 0) {
         const struct change *last = &changes->all.v[changes->all.n - 1];
         if (last->type == change.type && last->entry == change.entry) {
@@ -173,7 +173,7 @@ static bool had_value(const struct yata_doc *doc, uint32_t h, struct yata_value 
     while (h != 0 && yatai_old_units(doc, yatai_item(doc, h)) == 0) {
         h = yatai_item(doc, h)->left;
     }
-    if (h == 0 || !(yatai_item(doc, h)->who & YATAI_F_NOW)) {
+    if (h == 0 || !yatai_item(doc, h)->now) {
         return false;
     }
     yatai_item_last(doc, yatai_item(doc, h), ret);
@@ -187,7 +187,7 @@ static bool tell_key(const struct yata_doc *doc, uint32_t e, struct yata_key_cha
         return false;
     }
     const struct yatai_item *it = yatai_item(doc, h);
-    bool deleted = (it->who & YATAI_F_DELETED) != 0;
+    bool deleted = it->deleted;
     *ret = (struct yata_key_change){.key = yatai_entry_key(doc, e)};
     bool had = had_value(doc, h, &ret->old_value);
     if (!deleted) {

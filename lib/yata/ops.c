@@ -29,13 +29,13 @@ static bool next_segment(const struct yata_ops *ops, struct segment *ret) {
     }
     const struct yatai_item *it = yatai_item(ops->doc, ops->item);
     uint32_t old = yatai_old_units(ops->doc, it);
-    bool is_old = ops->unit < old, deleted = (it->who & YATAI_F_DELETED) != 0;
+    bool is_old = ops->unit < old, deleted = it->deleted;
     *ret = (struct segment){.it = it, .item = ops->item, .from = ops->unit};
     ret->len = (is_old ? old : it->len) - ops->unit;
     if (!deleted) {
         ret->fate = is_old ? KEPT : ADDED;
     } else {
-        ret->fate = is_old && (it->who & YATAI_F_NOW) ? DELETED : IGNORED;
+        ret->fate = is_old && it->now ? DELETED : IGNORED;
     }
     return true;
 }
@@ -242,11 +242,11 @@ static bool insert_segment(struct yata_ops *ops, const struct segment *s, struct
     }
     consume(ops, s);
     if (text) {
-        const uint8_t *p = ops->doc->heap.v + s->it->content;
+        struct yata_slice all = yatai_payload(ops->doc, s->it);
         bool inside;
         ops->doing = INSERTING;
-        ops->end = p + s->it->content_bytes;
-        ops->p = p + yatai_text_offset_in(p, s->it->content_bytes, s->it->len, s->from, &inside);
+        ops->end = all.p + all.n;
+        ops->p = all.p + yatai_text_offset_in(all.p, all.n, s->it->len, s->from, &inside);
         return false;
     }
     *ret = (struct yata_op){.kind = YATA_INSERT, .length = 1, .embed = true};

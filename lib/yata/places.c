@@ -41,11 +41,11 @@ struct yatai_places {
 static uint32_t counted(const struct yatai_item *it) {
     unsigned kind = yatai_kind(it);
     bool counts = kind != YATAI_GC && kind != YATAI_DELETED && kind != YATAI_FORMAT;
-    return counts && !(it->who & YATAI_F_DELETED) ? it->len : 0;
+    return counts && !it->deleted ? it->len : 0;
 }
 
 static bool is_live_format(const struct yatai_item *it) {
-    return yatai_kind(it) == YATAI_FORMAT && !(it->who & YATAI_F_DELETED);
+    return yatai_kind(it) == YATAI_FORMAT && !it->deleted;
 }
 
 static struct table *table_of(const struct yata_doc *doc, uint32_t type) {
@@ -301,7 +301,7 @@ static size_t spot_of(const struct yata_doc *doc, const struct table *t, uint32_
 
 /* The table of a list that has changed, unless it is not worth keeping. */
 static struct table *changed(struct yata_doc *doc, const struct yatai_item *it) {
-    struct table *t = it->who & YATAI_F_MAP ? NULL : table_of(doc, it->home);
+    struct table *t = it->map ? NULL : table_of(doc, it->home);
     if (t && ++t->changes > UNUSED_MOST) {
         drop_table(doc, t);
         t = NULL;

@@ -74,7 +74,9 @@ bool yatai_apply_quick(struct yata_doc *doc, const uint8_t *update, size_t n) {
             return false;
         }
     }
-    if (!YATAI_RESERVE(&doc->mem, &doc->touched, doc->touched.n + 1)) {
+    bool wide = ref.content_bytes != ref.len;
+    if (!YATAI_RESERVE(&doc->mem, &doc->touched, doc->touched.n + 1) ||
+        (wide && !yatai_wides_reserve(doc, 1))) {
         return false;
     }
     if (doc->open) {

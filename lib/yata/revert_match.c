@@ -38,7 +38,7 @@ void yatai_match_fini(struct yatai_matching *m) {
 /* ---- contents ------------------------------------------------------------------------------- */
 
 static const uint8_t *content(const struct yata_doc *doc, uint32_t item) {
-    return doc->heap.v + yatai_item(doc, item)->content;
+    return yatai_payload(doc, yatai_item(doc, item)).p;
 }
 
 static bool elements(unsigned kind) {
@@ -112,8 +112,9 @@ static bool same_type(const struct yatai_matching *m, const struct yatai_item *a
 }
 
 static struct yatai_val embedded(const struct yata_doc *doc, const struct yatai_item *it) {
-    const uint8_t *p = doc->heap.v + it->content, *end = p + it->content_bytes;
-    bool any = (it->who & YATAI_F_ANY) != 0;
+    struct yata_slice all = yatai_payload(doc, it);
+    const uint8_t *p = all.p, *end = p + all.n;
+    bool any = it->any;
     uint64_t n;
     p = any ? p : yatai_past_uint(p, &n);
     return (struct yatai_val){p, (uint32_t)(end - p), any};
@@ -125,8 +126,7 @@ bool yatai_match_items(struct yatai_matching *m, uint32_t past_item, uint32_t it
     if (kind != yatai_kind(b) || a->len != b->len) {
         return false;
     }
-    struct yata_slice was = {content(m->past, past_item), a->content_bytes};
-    struct yata_slice is = {content(m->doc, item), b->content_bytes};
+    struct yata_slice was = yatai_payload(m->past, a), is = yatai_payload(m->doc, b);
     switch (kind) {
     case YATAI_STRING:
         return same_text(was, is);
@@ -191,8 +191,9 @@ static struct yatai_spot seek(const struct yata_doc *doc, struct yatai_spot *hit
     if (hit->item != item || hit->unit > unit) {
         *hit = (struct yatai_spot){.item = item};
     }
-    const uint8_t *p = doc->heap.v + it->content + hit->at;
-    size_t n = it->content_bytes - hit->at;
+    struct yata_slice all = yatai_payload(doc, it);
+    const uint8_t *p = all.p + hit->at;
+    size_t n = all.n - hit->at;
     bool inside = false;
     if (kind == YATAI_STRING) {
         hit->at +=
@@ -263,12 +264,13 @@ static void match_text(struct yatai_matching *m, struct yatai_spot a, struct yat
 
 static void match_elements(struct yatai_matching *m, unsigned kind, struct yatai_spot a,
                            struct yatai_spot b, uint32_t count) {
-    const struct yatai_item *s = yatai_item(m->past, a.item), *t = yatai_item(m->doc, b.item);
-    const uint8_t *p = content(m->past, a.item) + a.at, *q = content(m->doc, b.item) + b.at;
+    struct yata_slice s = yatai_payload(m->past, yatai_item(m->past, a.item));
+    struct yata_slice t = yatai_payload(m->doc, yatai_item(m->doc, b.item));
+    const uint8_t *p = s.p + a.at, *q = t.p + b.at;
     struct yatai_match x = {0};
     for (; count > 0; count--) {
-        uint32_t n = (uint32_t)yatai_elements_skip(kind, p, s->content_bytes - a.at, 1);
-        uint32_t k = (uint32_t)yatai_elements_skip(kind, q, t->content_bytes - b.at, 1);
+        uint32_t n = (uint32_t)yatai_elements_skip(kind, p, s.n - a.at, 1);
+        uint32_t k = (uint32_t)yatai_elements_skip(kind, q, t.n - b.at, 1);
         if (same_element(m, kind, p, n, q, k)) {
             grow(&x, a, b, 1, n, k);
         } else {
@@ -315,7 +317,7 @@ static void match_item(struct yatai_matching *m, uint32_t past_type, uint32_t it
         uint32_t h = yatai_pos_item(c, yatai_index_find(c, clock));
         const struct yatai_item *was = yatai_item(past, h);
         uint32_t stop = was->clock + was->len < end ? was->clock + was->len : end;
-        if (yatai_kind(was) == yatai_kind(it) && !(was->who & (YATAI_F_DELETED | YATAI_F_MAP)) &&
+        if (yatai_kind(was) == yatai_kind(it) && !was->deleted && !was->map &&
             was->home == past_type) {
             match_units(m, h, clock - was->clock, item, clock - it->clock, stop - clock);
         }
@@ -335,7 +337,7 @@ void yatai_match_lists(struct yatai_matching *m, uint32_t past_type, uint32_t ty
         m->numbers.v[h] = ++number;
     }
     for (uint32_t h = m->doc->types.v[type].start; h != 0; h = yatai_item(m->doc, h)->right) {
-        if (!(yatai_item(m->doc, h)->who & YATAI_F_DELETED)) {
+        if (!yatai_item(m->doc, h)->deleted) {
             match_item(m, past_type, h);
         }
     }
@@ -351,8 +353,9 @@ static bool next_token(const struct yata_doc *doc, struct yatai_spot *at,
             return false;
         }
         const struct yatai_item *it = yatai_item(doc, at->item);
-        if (!(it->who & YATAI_F_DELETED) && at->unit < it->len) {
-            const uint8_t *p = doc->heap.v + it->content + at->at;
+        if (!it->deleted && at->unit < it->len) {
+            struct yata_slice all = yatai_payload(doc, it);
+            const uint8_t *p = all.p + at->at;
             unsigned kind = yatai_kind(it);
             *ret = (struct yatai_token){.spot = *at};
             if (kind == YATAI_STRING) {
@@ -360,9 +363,7 @@ static bool next_token(const struct yata_doc *doc, struct yatai_spot *at,
                 at->unit += char_units(ret->bytes);
             } else {
                 ret->bytes =
-                    elements(kind)
-                        ? (uint32_t)yatai_elements_skip(kind, p, it->content_bytes - at->at, 1)
-                        : 0;
+                    elements(kind) ? (uint32_t)yatai_elements_skip(kind, p, all.n - at->at, 1) : 0;
                 at->unit += elements(kind) ? 1 : it->len;
             }
             at->at += ret->bytes;

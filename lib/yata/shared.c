@@ -19,7 +19,7 @@ static bool is_named(const struct yata_doc *doc, uint32_t type, struct yata_type
         return name.slot == 0 && (name.clock == 0 || name.clock == root_hash(doc, type));
     }
     const struct yatai_item *it = yatai_item(doc, holder);
-    return yatai_slot(it) == name.slot && it->clock == name.clock && !(it->who & YATAI_F_DELETED);
+    return yatai_slot(it) == name.slot && it->clock == name.clock && !it->deleted;
 }
 
 /* The type whose index has changed, since the document was frozen meanwhile; or 0. */
@@ -36,8 +36,7 @@ static uint32_t moved(const struct yata_doc *doc, struct yata_type name) {
         return 0;
     }
     const struct yatai_item *it = yatai_item(d, yatai_item_at(d, name.slot, name.clock));
-    bool is =
-        it->clock == name.clock && yatai_kind(it) == YATAI_TYPE && !(it->who & YATAI_F_DELETED);
+    bool is = it->clock == name.clock && yatai_kind(it) == YATAI_TYPE && !it->deleted;
     return is ? it->content : 0;
 }
 

@@ -11,7 +11,8 @@
 
 bool yatai_types_reserve(struct yata_doc *doc, size_t types, size_t entries) {
     size_t want = doc->entry_count + entries;
-    if (!YATAI_RESERVE(&doc->mem, &doc->types, doc->types.n + types + 1) ||
+    if (doc->types.n + types > YATAI_HOME_MAX || doc->entries.n + entries > YATAI_HOME_MAX ||
+        !YATAI_RESERVE(&doc->mem, &doc->types, doc->types.n + types + 1) ||
         !YATAI_RESERVE(&doc->mem, &doc->entries, doc->entries.n + entries + 1)) {
         return false;
     }

@@ -119,7 +119,7 @@ static struct yata_slice blob(const uint8_t *p) {
 
 /* What is left of a payload from `p` on: the value of an embed or a format. */
 static struct yatai_val val_at(const struct yatai_item *it, const uint8_t *p, const uint8_t *end) {
-    if (it->who & YATAI_F_ANY) {
+    if (it->any) {
         return (struct yatai_val){p, (uint32_t)(end - p), true};
     }
     struct yata_slice json = blob(p);
@@ -127,12 +127,12 @@ static struct yatai_val val_at(const struct yatai_item *it, const uint8_t *p, co
 }
 
 struct yata_slice yatai_format_key(const struct yata_doc *doc, const struct yatai_item *it) {
-    return blob(doc->heap.v + it->content);
+    return blob(yatai_payload(doc, it).p);
 }
 
 struct yatai_val yatai_format_value(const struct yata_doc *doc, const struct yatai_item *it) {
-    struct yata_slice key = yatai_format_key(doc, it);
-    return val_at(it, key.p + key.n, doc->heap.v + it->content + it->content_bytes);
+    struct yata_slice all = yatai_payload(doc, it), key = blob(all.p);
+    return val_at(it, key.p + key.n, all.p + all.n);
 }
 
 uint32_t yatai_item_value(const struct yata_doc *doc, const struct yatai_item *it, uint32_t at,
@@ -143,9 +143,8 @@ uint32_t yatai_item_value(const struct yata_doc *doc, const struct yatai_item *i
                                    .type = yatai_type_name_of(doc, it->content)};
         return 0;
     }
-    const uint8_t *p = doc->heap.v + it->content + at;
-    const uint8_t *end = doc->heap.v + it->content + it->content_bytes;
-    struct yata_slice s;
+    struct yata_slice s = yatai_payload(doc, it);
+    const uint8_t *p = s.p + at, *end = s.p + s.n;
     switch (kind) {
     case YATAI_ANY:
         return (uint32_t)(yatai_value_of_any(p, end, ret) - p);
@@ -183,15 +182,15 @@ static void last_unit(const uint8_t *p, uint32_t n, struct yata_value *ret) {
 
 void yatai_item_last(const struct yata_doc *doc, const struct yatai_item *it,
                      struct yata_value *ret) {
-    const uint8_t *p = doc->heap.v + it->content;
+    struct yata_slice all = yatai_payload(doc, it);
     unsigned kind = yatai_kind(it);
     uint32_t at = 0;
     if (kind == YATAI_STRING) {
-        last_unit(p, it->content_bytes, ret);
+        last_unit(all.p, (uint32_t)all.n, ret);
         return;
     }
     if (kind == YATAI_ANY || kind == YATAI_JSON) {
-        at = (uint32_t)yatai_elements_skip(kind, p, it->content_bytes, it->len - 1);
+        at = (uint32_t)yatai_elements_skip(kind, all.p, all.n, it->len - 1);
     }
     (void)yatai_item_value(doc, it, at, ret);
 }

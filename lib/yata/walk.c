@@ -78,10 +78,11 @@ static void plain_text(struct walk *w, uint32_t type) {
     }
     for (uint32_t h = w->doc->types.v[type].start; h != 0; h = yatai_item(w->doc, h)->right) {
         const struct yatai_item *it = yatai_item(w->doc, h);
-        if (yatai_kind(it) != YATAI_STRING || (it->who & YATAI_F_DELETED)) {
+        if (yatai_kind(it) != YATAI_STRING || it->deleted) {
             continue;
         }
-        const uint8_t *p = w->doc->heap.v + it->content, *end = p + it->content_bytes;
+        struct yata_slice text = yatai_payload(w->doc, it);
+        const uint8_t *p = text.p, *end = p + text.n;
         while (p < end) {
             struct yata_slice piece = yatai_text_piece(&p, end);
             put(w, piece.p, piece.n);

@@ -161,7 +161,7 @@ static void write_parent(struct yatai_out *out, const struct yata_doc *doc,
         yatai_out_uint(out, doc->clients.v[yatai_slot(holder)].id);
         yatai_out_uint(out, holder->clock);
     }
-    if (it->who & YATAI_F_MAP) {
+    if (it->map) {
         const struct yatai_entry *entry = &doc->entries.v[it->home];
         yatai_out_string(out, doc->heap.v + entry->key, entry->key_bytes);
     }
@@ -180,18 +180,19 @@ static uint8_t *put_simple(uint8_t *p, const struct yata_doc *doc, const struct 
     if (kind == YATAI_DELETED || kind == YATAI_GC || kind == YATAI_SKIP) {
         return yatai_put_uint(p, it->len);
     }
-    uint32_t n = it->content_bytes;
+    struct yata_slice content = yatai_payload(doc, it);
+    size_t n = content.n;
     if (kind == YATAI_ANY) {
         p = yatai_put_uint(p, it->len);
-    } else if (kind == YATAI_STRING && !(it->who & YATAI_F_SUBST)) {
+    } else if (kind == YATAI_STRING && !it->subst) {
         p = yatai_put_uint(p, n);
     } else {
         return NULL;
     }
-    if (n <= SHORT_BYTES && doc->heap.cap - it->content >= SHORT_BYTES) {
-        memcpy(p, doc->heap.v + it->content, SHORT_BYTES);
+    if (n <= SHORT_BYTES && doc->heap.v + doc->heap.cap - content.p >= SHORT_BYTES) {
+        memcpy(p, content.p, SHORT_BYTES);
     } else {
-        memcpy(p, doc->heap.v + it->content, n);
+        memcpy(p, content.p, n);
     }
     return p + n;
 }
@@ -200,7 +201,7 @@ static void write_item(struct yatai_out *out, const struct yata_doc *doc,
                        const struct yatai_item *it, uint32_t skip) {
     unsigned kind = yatai_kind(it);
     const struct yatai_client *clients = doc->clients.v;
-    size_t room = STRUCT_HEAD_BYTES + SHORT_BYTES + it->content_bytes;
+    size_t room = STRUCT_HEAD_BYTES + SHORT_BYTES + yatai_payload_bytes(doc, it);
     if (out->cap - out->n < room && !yatai_out_room(out, room)) {
         return;
     }
@@ -210,7 +211,7 @@ static void write_item(struct yatai_out *out, const struct yata_doc *doc,
         bool origin = skip > 0 || it->origin_slot != 0, right = it->right_slot != 0;
         linked = origin || right;
         *p++ = (uint8_t)(kind | (origin ? YATAI_HAS_ORIGIN : 0) | (right ? YATAI_HAS_RIGHT : 0) |
-                         (it->who & YATAI_F_MAP ? YATAI_HAS_SUB : 0));
+                         (it->map ? YATAI_HAS_SUB : 0));
         if (skip > 0) {
             p = put_id(p, &clients[yatai_slot(it)], it->clock + skip - 1);
         } else if (origin) {
@@ -239,20 +240,19 @@ static void write_item(struct yatai_out *out, const struct yata_doc *doc,
         yatai_out_bytes(out, doc->heap.v + type->name, type->name_bytes);
         return;
     }
-    if ((it->who & YATAI_F_ANY) && (kind == YATAI_EMBED || kind == YATAI_FORMAT)) {
-        write_any_as_json(out, kind, doc->heap.v + it->content, it->content_bytes);
+    struct yata_slice content = yatai_payload(doc, it);
+    if (it->any && (kind == YATAI_EMBED || kind == YATAI_FORMAT)) {
+        write_any_as_json(out, kind, content.p, content.n);
         return;
     }
-    const uint8_t *content = doc->heap.v + it->content;
     const struct yatai_grown *g = &doc->grown;
     if (skip > 0 && kind == YATAI_ANY && g->units == skip && g->txn == doc->txn &&
         g->slot == yatai_slot(it) && g->clock == it->clock) {
         yatai_out_uint(out, it->len - skip); /* what came behind: it need not be looked for */
-        yatai_out_bytes(out, content + g->bytes, it->content_bytes - g->bytes);
+        yatai_out_bytes(out, content.p + g->bytes, content.n - g->bytes);
         return;
     }
-    write_content(out, kind, content, it->content_bytes, it->len, skip,
-                  (it->who & YATAI_F_SUBST) != 0);
+    write_content(out, kind, content.p, content.n, it->len, skip, it->subst);
 }
 
 static void view_parent(const struct yata_doc *doc, const struct yatai_item *it,
@@ -268,7 +268,7 @@ static void view_parent(const struct yata_doc *doc, const struct yatai_item *it,
         ref->parent.client = doc->clients.v[yatai_slot(holder)].id;
         ref->parent.clock = holder->clock;
     }
-    if (it->who & YATAI_F_MAP) {
+    if (it->map) {
         const struct yatai_entry *entry = &doc->entries.v[it->home];
         ref->sub = doc->heap.v + entry->key;
         ref->sub_bytes = entry->key_bytes;
@@ -281,7 +281,7 @@ struct yatai_ref yatai_item_view(const struct yata_doc *doc, const struct yatai_
     if (ref.kind == YATAI_GC || ref.kind == YATAI_SKIP) {
         return ref;
     }
-    ref.has = it->who & YATAI_F_MAP ? YATAI_HAS_SUB : 0;
+    ref.has = it->map ? YATAI_HAS_SUB : 0;
     if (it->origin_slot != 0) {
         ref.has |= YATAI_HAS_ORIGIN;
         ref.origin = (struct yatai_id){clients[it->origin_slot].id, it->origin_clock, 0};
@@ -299,10 +299,11 @@ struct yatai_ref yatai_item_view(const struct yata_doc *doc, const struct yatai_
         ref.content = doc->heap.v + type->name;
         ref.content_bytes = type->name_bytes;
     } else {
-        ref.any = (ref.kind == YATAI_EMBED || ref.kind == YATAI_FORMAT) && (it->who & YATAI_F_ANY);
-        ref.has |= ref.kind == YATAI_STRING && (it->who & YATAI_F_SUBST) ? YATAI_HAS_SUBST : 0;
-        ref.content = doc->heap.v + it->content;
-        ref.content_bytes = it->content_bytes;
+        ref.any = (ref.kind == YATAI_EMBED || ref.kind == YATAI_FORMAT) && it->any;
+        ref.has |= ref.kind == YATAI_STRING && it->subst ? YATAI_HAS_SUBST : 0;
+        struct yata_slice content = yatai_payload(doc, it);
+        ref.content = content.p;
+        ref.content_bytes = (uint32_t)content.n;
     }
     return ref;
 }
@@ -432,7 +433,7 @@ static void scan_ranges(struct range_writer *w, const struct yata_doc *doc,
         const struct yatai_place *place = c->leaf[l].place;
         for (uint32_t i = 0; i < c->leaf[l].n; i++) {
             const struct yatai_item *it = yatai_item(doc, place[i].item);
-            bool deleted = (it->who & YATAI_F_DELETED) != 0;
+            bool deleted = it->deleted;
             if (deleted && !open) {
                 start = it->clock;
             } else if (!deleted && open) {

@@ -194,7 +194,7 @@ static void assert_text(struct yata_doc *doc, struct yata_type text, const struc
     assert_int_equal(yatai_type_resolve(doc, text, &type), YATA_OK);
     for (uint32_t h = doc->types.v[type].start; h != 0; h = yatai_item(doc, h)->right) {
         const struct yatai_item *it = yatai_item(doc, h);
-        if (yatai_kind(it) == YATAI_STRING && !(it->who & YATAI_F_DELETED)) {
+        if (yatai_kind(it) == YATAI_STRING && !it->deleted) {
             assert_true(n + it->len <= model->n);
             assert_memory_equal(doc->heap.v + it->content, model->at + n, it->len);
             n += it->len;
