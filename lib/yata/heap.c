@@ -7,7 +7,7 @@
  * filled with YATAI_TEXT_FREE, which is how it is recognised: no text has such a byte, no value of
  * lib0's `any` encoding starts with one, and every other payload has a guard byte before it.
  *
- * What is dropped stays where it is until a third of the heap is waste; then all payloads
+ * What is dropped stays where it is until a fifth of the heap is waste; then all payloads
  * are copied to a new one, if there is memory for it.
  */
 #include <string.h>
@@ -16,6 +16,7 @@
 #include "text.h"
 
 #define WASTE_LEAST 4096
+#define WASTE_PART  5
 #define ROOM_LEAST  16
 #define GUARD       0
 
@@ -172,12 +173,11 @@ static bool stores_bytes(unsigned kind) {
 }
 
 void yatai_heap_compact(struct yata_doc *doc) {
-    if (doc->heap.n < WASTE_LEAST || doc->heap.n / 3 * 2 < doc->heap_live + doc->struct_count) {
+    size_t cap = doc->heap_live + doc->wides.n + doc->types.n + doc->entries.n; /* with guards */
+    if (doc->heap.n < WASTE_LEAST || doc->heap.n / WASTE_PART * (WASTE_PART - 1) < cap) {
         return;
     }
-    size_t guards = doc->struct_count + doc->types.n + doc->entries.n;
-    size_t cap = doc->heap_live + guards;
-    cap += cap / 4;
+    cap += yatai_vec_step(cap, 1);
     uint8_t *to = yatai_mem_resize(&doc->mem, NULL, 0, cap);
     if (!to) {
         return;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* From these sizes on arrays grow by a quarter, and by a sixteenth, instead of by half: small ones
+/* From these sizes on arrays grow by an eighth, and by a sixteenth, instead of by half: small ones
  * shall seldom have to, and large ones weigh. */
 #define MEDIUM_BYTES 4096
 #define LARGE_BYTES  65536
@@ -49,7 +49,7 @@ void *yatai_mem_resize(struct yatai_mem *mem, void *p, size_t old_bytes, size_t 
 
 size_t yatai_vec_step(size_t n, size_t element_bytes) {
     size_t bytes = n * element_bytes;
-    return n / (bytes < MEDIUM_BYTES ? 2 : bytes < LARGE_BYTES ? 4 : 16);
+    return n / (bytes < MEDIUM_BYTES ? 2 : bytes < LARGE_BYTES ? 8 : 16);
 }
 
 void *yatai_vec_grow(struct yatai_mem *mem, void *v, size_t *cap, size_t want,
