@@ -102,6 +102,8 @@ static bool want_update(struct yata_doc *doc, struct yatai_update *u, const stru
             (plan->holes && (!want(doc, s->slot, n, 2 * n, needs) || !want_fills(doc, n)))) {
             return false;
         }
+        struct yatai_client *c = &doc->clients.v[s->slot];
+        c->want_clock = s->end_clock > c->want_clock ? s->end_clock : c->want_clock;
     }
     return true;
 }
@@ -146,15 +148,15 @@ static bool reserve(struct yatai_waits *w) {
          yatai_wides_reserve(doc, needs.wides > 0 || doc->wides.n > 0 ? needs.wides + needs.splits
                                                                       : 0) &&
          YATAI_RESERVE(&doc->mem, &doc->touched, doc->touched.n + sections) &&
-         yatai_heap_reserve(doc, bytes) &&
          yatai_types_reserve(doc, types + needs.roots, needs.entries + needs.roots);
     for (size_t i = 0; i < doc->wanted.n; i++) {
         struct yatai_client *c = &doc->clients.v[doc->wanted.v[i]];
-        ok = ok && yatai_index_reserve(doc, c, c->want_appends, c->want_splits);
-        c->want_appends = c->want_splits = 0;
+        ok = ok && yatai_index_reserve(doc, c);
+        c->want_appends = c->want_splits = c->want_clock = 0;
     }
     doc->wanted.n = 0;
-    return ok;
+    return ok &&
+           yatai_heap_reserve(doc, bytes); /* last: if anything is refused, the heap is as it was */
 }
 
 /* ---- integration ---------------------------------------------------------------------------- */

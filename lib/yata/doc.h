@@ -76,10 +76,13 @@ struct yatai_entry {
     uint32_t next_in_bucket; /* chains free records, too */
 };
 
+/* Where a struct of a client starts, and which it is. Packed: the most of what an index takes. */
 struct yatai_place {
-    uint32_t clock;
+    uint16_t after; /* the clock, from that of the first place of the leaf on */
     uint32_t item;
-};
+} __attribute__((packed, aligned(2)));
+
+_Static_assert(sizeof(struct yatai_place) == 6, "what the index takes for each struct");
 
 struct yatai_leaf {
     struct yatai_place *place;
@@ -100,8 +103,9 @@ struct yatai_client {
     uint32_t clock; /* where the last struct ends: everything below is known, but holes */
     uint32_t hole;  /* the first of these, or UINT32_MAX; see holes.c */
     uint32_t hit_leaf, hit_at; /* where the last search ended */
-    uint32_t want_appends;     /* while reserving: structs that are new */
-    uint32_t want_splits;      /* and cuts in the middle */
+    uint32_t want_appends;     /* while reserving: structs that are new, */
+    uint32_t want_splits;      /* cuts in the middle, */
+    uint32_t want_clock;       /* and the clock it will have at most, if any come */
     uint32_t struct_count;
     uint32_t txn;        /* number of the transaction that touched it last */
     uint32_t before;     /* its clock before that */
@@ -298,9 +302,8 @@ uint32_t yatai_client_intern(struct yata_doc *, uint64_t id);
 void yatai_slots_sort(const struct yata_doc *, uint32_t *v, size_t n);
 /* Makes by_id sorted. The cache of a document that is otherwise not changed. */
 void yatai_clients_sort(const struct yata_doc *);
-/* Room for so many more places, at the end and in between. */
-bool yatai_index_reserve(struct yata_doc *, struct yatai_client *, uint32_t appends,
-                         uint32_t splits);
+/* Room for the places that the client wants. */
+bool yatai_index_reserve(struct yata_doc *, struct yatai_client *);
 /* Gives back what was reserved for all clients, and for one, and not used. */
 void yatai_index_trim(struct yata_doc *);
 void yatai_index_fit(struct yata_doc *, struct yatai_client *);
@@ -325,6 +328,11 @@ static inline bool yatai_pos_next(const struct yatai_client *c, struct yatai_pos
 
 static inline uint32_t yatai_pos_item(const struct yatai_client *c, struct yatai_pos pos) {
     return c->leaf[pos.leaf].place[pos.at].item;
+}
+
+static inline uint32_t yatai_pos_clock(const struct yatai_client *c, struct yatai_pos pos) {
+    const struct yatai_leaf *leaf = &c->leaf[pos.leaf];
+    return leaf->first + leaf->place[pos.at].after;
 }
 
 /* The last struct of a client, or 0. */

@@ -199,7 +199,7 @@ static void merge_leftwards(struct yata_doc *doc, struct yatai_client *c, uint32
         if (!pos_previous(c, &before)) {
             return;
         }
-        clock = c->leaf[before.leaf].place[before.at].clock;
+        clock = yatai_pos_clock(c, before);
         if (!merge_left(doc, c, before, pos)) {
             return;
         }
@@ -211,15 +211,15 @@ void yatai_items_merge(struct yata_doc *doc, uint32_t slot, uint32_t clock, uint
     const struct yatai_item *last = yatai_item(doc, yatai_item_at(doc, slot, clock + len - 1));
     uint32_t end = last->clock + last->len;
     struct yatai_pos before = yatai_index_find(c, clock > 0 ? clock - 1 : 0);
-    uint32_t first = c->leaf[before.leaf].place[before.at].clock;
+    uint32_t first = yatai_pos_clock(c, before);
     bool first_grew = false;
     for (;;) {
         struct yatai_pos pos = before;
-        if (!yatai_pos_next(c, &pos) || c->leaf[pos.leaf].place[pos.at].clock > end) {
+        if (!yatai_pos_next(c, &pos) || yatai_pos_clock(c, pos) > end) {
             break;
         }
         uint32_t leaves = c->leaf_count;
-        uint32_t at = c->leaf[before.leaf].place[before.at].clock;
+        uint32_t at = yatai_pos_clock(c, before);
         if (!merge_left(doc, c, before, pos)) {
             before = pos;
             continue;

@@ -5,7 +5,9 @@
  * YATAI_LEAF_MAX places, so that neither typing at the end (an append) nor cutting a struct in the
  * middle of a long history (an insertion) moves more than a leaf. Searching reads clocks from the
  * leaves and does not touch the structs. It starts where the clock would be if all structs were
- * equally long: in a large document every place that is looked at is waited for.
+ * equally long: in a large document every place that is looked at is waited for. A place knows its
+ * clock as what comes on top of its leaf's, in 16 bits; where structs are so long that this does
+ * not suffice, a leaf holds fewer places.
  *
  * Leaves grow by a few places at a time, as they fill, so that little memory lies idle. When there
  * is none for that, a leaf moves to one of the spare ones of full size that yatai_index_reserve
@@ -20,7 +22,8 @@
 #define LEAF_SPARSE (YATAI_LEAF_MAX / 4)
 #define LEAF_STEP   8 /* places by which a leaf grows; a power of two */
 #define LEAF_MUCH   (YATAI_LEAF_MAX * 3 / 4)
-#define SPARES_KEPT 4
+#define LEAF_SPAN   UINT16_MAX /* clocks from the first place of a leaf to the last */
+#define SPARES_KEPT 3
 #define GUESS_FEW   8 /* so few are searched without guessing */
 #define LEAVES_STEP 4
 #define HIT_NEAR    4 /* places looked at before searching all */
@@ -225,9 +228,11 @@ static bool spares_grow(struct yata_doc *doc, size_t want) {
     return true;
 }
 
-bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c, uint32_t appends,
-                         uint32_t splits) {
+bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c) {
+    uint32_t appends = c->want_appends, splits = c->want_splits;
     uint32_t want = appends > UINT32_MAX - splits ? UINT32_MAX : appends + splits;
+    uint32_t end = c->want_clock > c->clock ? c->want_clock : c->clock;
+    uint32_t far = end / LEAF_SPAN; /* leaves that are not full because of their span */
     if (c->leaf_count <= 1) {
         /* While leaf_count is 0, leaf[0] may already have places set aside. */
         bool first = c->leaf_cap == 0;
@@ -242,18 +247,21 @@ bool yatai_index_reserve(struct yata_doc *doc, struct yatai_client *c, uint32_t 
         if (!leaf_grow(doc, only, all < YATAI_LEAF_MAX ? all : YATAI_LEAF_MAX)) {
             return false;
         }
-        if (all <= YATAI_LEAF_MAX) {
+        if (all <= YATAI_LEAF_MAX && far == 0) {
             return true;
         }
     }
-    /* Appending fills one leaf after the other, once the last one is of full size. A split in a
-     * full one leaves halves, each of which takes half a leaf of further ones before it is full in
-     * turn; and each leaf that there is may have to be brought to full size first. Never more than
-     * one for each split. */
-    uint32_t more = appends / YATAI_LEAF_MAX + (appends > 0);
-    uint32_t cuts = 2 * c->leaf_count + more + splits / (YATAI_LEAF_MAX / 2) + 1;
+    /* Appending fills one leaf after the other, once the last one is of full size, or has spanned
+     * what it can. A split in a full one leaves halves, each of which takes half a leaf of further
+     * ones before it is full in turn; each leaf that there is may have to be brought to full size
+     * first; and before a full one, or one that is far away, there may be one that is neither.
+     * Never more than one for each append and each split. */
+    uint32_t from = c->leaf_count > 0 ? c->leaf[c->leaf_count - 1].first : 0;
+    uint32_t spans = end - from > LEAF_SPAN ? (end - c->clock) / LEAF_SPAN + 1 : 0;
+    uint32_t ends = appends / YATAI_LEAF_MAX + 2 + spans;
+    uint32_t more = ends < appends ? ends : appends;
+    uint32_t cuts = 3 * c->leaf_count + more + splits / (YATAI_LEAF_MAX / 4) + 2 * far + 1;
     doc->halving |= cuts < splits;
-    more += appends > 0 && c->leaf[c->leaf_count - (c->leaf_count > 0)].cap < YATAI_LEAF_MAX;
     more += cuts < splits ? cuts : splits;
     doc->spare_owed += more;
     return leaves_grow(doc, c, c->leaf_count + more) && spares_grow(doc, doc->spare_owed);
@@ -274,18 +282,17 @@ void yatai_index_fit(struct yata_doc *doc, struct yatai_client *c) {
     }
 }
 
-/* Things that lie one after the other, each with the clock at which it starts. */
+/* Leaves or places, one after the other, each with the clock at which it starts. */
 struct row {
-    const void *v;
-    size_t step; /* bytes from one clock to the next */
+    const struct yatai_leaf *leaves; /* NULL: places */
+    const struct yatai_place *places;
+    uint32_t first; /* where the first one starts */
+    uint32_t end;   /* where the last one ends */
     uint32_t n;
-    uint32_t end; /* where the last one ends */
 };
 
 static inline uint32_t row_clock(const struct row *row, uint32_t at) {
-    uint32_t clock;
-    memcpy(&clock, (const uint8_t *)row->v + at * row->step, sizeof clock);
-    return clock;
+    return row->leaves ? row->leaves[at].first : row->first + row->places[at].after;
 }
 
 /* The last of [from, from + n) that is not greater; the first is not. Without branches that depend
@@ -299,7 +306,8 @@ static inline uint32_t row_halve(const struct row *row, uint32_t from, uint32_t 
 }
 
 /* The same of all. From where it would be if all were equally long, on in steps that double. */
-static inline uint32_t row_find(const struct row *row, uint32_t first, uint32_t clock) {
+static inline uint32_t row_find(const struct row *row, uint32_t clock) {
+    uint32_t first = row->first;
     if (row->n <= GUESS_FEW || row->end <= first || clock <= first) {
         return row_halve(row, 0, row->n, clock);
     }
@@ -322,15 +330,15 @@ static inline uint32_t row_find(const struct row *row, uint32_t first, uint32_t 
 }
 
 static uint32_t find_leaf(const struct yatai_client *c, uint32_t clock) {
-    struct row row = {&c->leaf->first, sizeof *c->leaf, c->leaf_count, c->clock};
-    return row_find(&row, c->leaf->first, clock);
+    struct row row = {c->leaf, NULL, c->leaf->first, c->clock, c->leaf_count};
+    return row_find(&row, clock);
 }
 
 static uint32_t find_place(const struct yatai_client *c, uint32_t at, uint32_t clock) {
     const struct yatai_leaf *leaf = &c->leaf[at];
     uint32_t end = at + 1 < c->leaf_count ? leaf[1].first : c->clock;
-    struct row row = {&leaf->place->clock, sizeof *leaf->place, leaf->n, end};
-    return row_find(&row, leaf->first, clock);
+    struct row row = {NULL, leaf->place, leaf->first, end, leaf->n};
+    return row_find(&row, clock);
 }
 
 /* Whether it is where the last search ended, or a little further. */
@@ -339,12 +347,12 @@ static bool is_hit(struct yatai_client *c, uint32_t clock) {
         return false;
     }
     const struct yatai_leaf *leaf = &c->leaf[c->hit_leaf];
-    if (c->hit_at >= leaf->n || leaf->place[c->hit_at].clock > clock) {
+    if (c->hit_at >= leaf->n || leaf->first + leaf->place[c->hit_at].after > clock) {
         return false;
     }
     for (uint32_t at = c->hit_at, most = at + HIT_NEAR; at < most; at++) {
         bool last = at + 1u == leaf->n;
-        uint32_t next = !last                              ? leaf->place[at + 1].clock
+        uint32_t next = !last                              ? leaf->first + leaf->place[at + 1].after
                         : c->hit_leaf + 1 == c->leaf_count ? UINT32_MAX
                                                            : leaf[1].first;
         if (clock < next) {
@@ -387,46 +395,102 @@ static bool leaf_part(struct yata_doc *doc, struct yatai_leaf *old, struct yatai
     return true;
 }
 
+/* Makes the places of a leaf count from another clock on. */
+static void leaf_rebase(struct yatai_leaf *leaf, uint32_t first) {
+    uint32_t more = leaf->first - first;
+    for (uint32_t i = 0; i < leaf->n; i++) {
+        leaf->place[i].after = (uint16_t)(leaf->place[i].after + more);
+    }
+    leaf->first = first;
+}
+
+/* A leaf without places behind another one. */
+static struct yatai_leaf *leaf_new(struct yatai_client *c, uint32_t behind) {
+    struct yatai_leaf *new = &c->leaf[behind + 1];
+    memmove(new + 1, new, (c->leaf_count - behind - 1) * sizeof *new);
+    c->leaf_count++;
+    *new = (struct yatai_leaf){0};
+    return new;
+}
+
+static void leaf_use_spare(struct yata_doc *doc, struct yatai_leaf *leaf) {
+    leaf->place = doc->spare.v[--doc->spare.n];
+    leaf->cap = YATAI_LEAF_MAX;
+}
+
 /* A new leaf with the places of `from` at and after `at`, behind it. */
 static void leaf_cut(struct yata_doc *doc, struct yatai_client *c, uint32_t from, uint32_t at) {
-    memmove(&c->leaf[from + 2], &c->leaf[from + 1], (c->leaf_count - from - 1) * sizeof *c->leaf);
-    c->leaf_count++;
-    struct yatai_leaf *old = &c->leaf[from], *new = &c->leaf[from + 1];
-    *new = (struct yatai_leaf){.n = (uint16_t)(old->n - at)};
-    if (new->n == 0 || !leaf_part(doc, old, new, at)) {
-        new->place = doc->spare.v[--doc->spare.n];
-        new->cap = YATAI_LEAF_MAX;
+    struct yatai_leaf *new = leaf_new(c, from), *old = new - 1;
+    new->n = (uint16_t)(old->n - at);
+    new->first = old->first;
+    if (!leaf_part(doc, old, new, at)) {
+        leaf_use_spare(doc, new);
         memcpy(new->place, old->place + at, new->n * sizeof *new->place);
     }
     old->n = (uint16_t)at;
-    if (new->n > 0) {
-        new->first = new->place[0].clock;
+    leaf_rebase(new, new->first + new->place[0].after);
+}
+
+/* A leaf for a clock that is too far from those in the leaf before it, behind which there is none
+ * that can take it. A small one: there may be many, with little in each. */
+static struct yatai_leaf *leaf_far(struct yata_doc *doc, struct yatai_client *c, uint32_t behind) {
+    struct yatai_leaf *leaf = leaf_new(c, behind);
+    if (!leaf_try(doc, leaf, 1)) {
+        leaf_use_spare(doc, leaf);
     }
+    return leaf;
+}
+
+/* The leaf that takes what comes at the end. */
+static struct yatai_leaf *last_leaf(struct yata_doc *doc, struct yatai_client *c, uint32_t clock) {
+    if (c->leaf_count == 0) {
+        c->leaf_count = 1;
+        return &c->leaf[0];
+    }
+    struct yatai_leaf *leaf = &c->leaf[c->leaf_count - 1];
+    if (clock - leaf->first > LEAF_SPAN) {
+        return leaf_far(doc, c, c->leaf_count - 1);
+    }
+    if (leaf->n == YATAI_LEAF_MAX) {
+        leaf = leaf_new(c, c->leaf_count - 1);
+        leaf_use_spare(doc, leaf);
+    }
+    return leaf;
 }
 
 void yatai_index_append(struct yata_doc *doc, struct yatai_client *c, uint32_t clock,
                         uint32_t item) {
-    if (c->leaf_count == 0) {
-        c->leaf_count = 1;
-        c->leaf[0].first = clock;
+    struct yatai_leaf *leaf = last_leaf(doc, c, clock);
+    if (leaf->n == 0) {
+        leaf->first = clock;
     }
-    uint32_t last = c->leaf_count - 1;
-    if (c->leaf[last].n == YATAI_LEAF_MAX) {
-        leaf_cut(doc, c, last, YATAI_LEAF_MAX);
-        c->leaf[last + 1].first = clock;
-    } else if (c->leaf[last].n == c->leaf[last].cap) {
-        leaf_widen(doc, &c->leaf[last]);
+    if (leaf->n == leaf->cap) {
+        leaf_widen(doc, leaf);
     }
-    struct yatai_leaf *leaf = &c->leaf[c->leaf_count - 1];
     c->hit_leaf = c->leaf_count - 1;
     c->hit_at = leaf->n;
-    leaf->place[leaf->n++] = (struct yatai_place){clock, item};
+    leaf->place[leaf->n++] = (struct yatai_place){(uint16_t)(clock - leaf->first), item};
     c->struct_count++;
 }
 
-void yatai_index_insert_after(struct yata_doc *doc, struct yatai_client *c, struct yatai_pos pos,
-                              uint32_t clock, uint32_t item) {
-    pos.at++;
+/* The start of a leaf that can take a clock which is too far from those in the one before it. */
+static struct yatai_pos place_far(struct yata_doc *doc, struct yatai_client *c, uint32_t before,
+                                  uint32_t clock) {
+    struct yatai_leaf *next = &c->leaf[before + 1];
+    bool takes = before + 1 < c->leaf_count && next->n < YATAI_LEAF_MAX &&
+                 next->first + next->place[next->n - 1].after - clock <= LEAF_SPAN;
+    if (!takes) {
+        leaf_far(doc, c, before)->first = clock;
+    } else if (next->n == next->cap) {
+        leaf_widen(doc, next);
+    }
+    leaf_rebase(next, clock);
+    return (struct yatai_pos){before + 1, 0};
+}
+
+/* Where a place comes, with room for it in its leaf. */
+static struct yatai_pos place_near(struct yata_doc *doc, struct yatai_client *c,
+                                   struct yatai_pos pos) {
     if (c->leaf[pos.leaf].n == YATAI_LEAF_MAX) {
         /* Near the end it goes on, mostly, and what is left behind stays as it is. */
         uint32_t at = pos.at > LEAF_MUCH && !doc->halving ? LEAF_MUCH : YATAI_LEAF_MAX / 2;
@@ -438,10 +502,18 @@ void yatai_index_insert_after(struct yata_doc *doc, struct yatai_client *c, stru
     } else if (c->leaf[pos.leaf].n == c->leaf[pos.leaf].cap) {
         leaf_widen(doc, &c->leaf[pos.leaf]);
     }
+    return pos;
+}
+
+void yatai_index_insert_after(struct yata_doc *doc, struct yatai_client *c, struct yatai_pos pos,
+                              uint32_t clock, uint32_t item) {
+    pos.at++;
+    pos = clock - c->leaf[pos.leaf].first > LEAF_SPAN ? place_far(doc, c, pos.leaf, clock)
+                                                      : place_near(doc, c, pos);
     struct yatai_leaf *leaf = &c->leaf[pos.leaf];
     memmove(leaf->place + pos.at + 1, leaf->place + pos.at,
             (leaf->n - pos.at) * sizeof *leaf->place);
-    leaf->place[pos.at] = (struct yatai_place){clock, item};
+    leaf->place[pos.at] = (struct yatai_place){(uint16_t)(clock - leaf->first), item};
     leaf->n++;
     c->struct_count++;
     c->hit_leaf = pos.leaf;
@@ -463,9 +535,11 @@ static void leaf_remove(struct yata_doc *doc, struct yatai_client *c, uint32_t a
 static bool leaf_join(struct yata_doc *doc, struct yatai_client *c, uint32_t at) {
     struct yatai_leaf *leaf = &c->leaf[at], *to = leaf - 1;
     uint32_t n = to->n + leaf->n;
-    if (n > LEAF_MUCH || !leaf_try(doc, to, n)) {
+    uint32_t span = leaf->first + (leaf->n > 0 ? leaf->place[leaf->n - 1].after : 0) - to->first;
+    if (n > LEAF_MUCH || span > LEAF_SPAN || !leaf_try(doc, to, n)) {
         return false;
     }
+    leaf_rebase(leaf, to->first);
     memcpy(to->place + to->n, leaf->place, leaf->n * sizeof *leaf->place);
     to->n = (uint16_t)n;
     return true;
@@ -478,7 +552,7 @@ void yatai_index_remove(struct yata_doc *doc, struct yatai_client *c, struct yat
             (leaf->n - pos.at) * sizeof *leaf->place);
     c->struct_count--;
     if (pos.at == 0 && leaf->n > 0) {
-        leaf->first = leaf->place[0].clock;
+        leaf_rebase(leaf, leaf->first + leaf->place[0].after);
     }
     bool last = c->leaf_count == 1, sparse = leaf->n < LEAF_SPARSE && pos.leaf > 0;
     if (!last && (leaf->n == 0 || (sparse && leaf_join(doc, c, pos.leaf)))) {

@@ -4,7 +4,18 @@
 
 #define SEED 20240917u
 
-enum { TEXT = 20000 };
+/* Texts, and how often each is cut. A leaf of the index spans 65,535 clocks at most: of the longer
+ * ones several are needed for that alone, and with few cuts most leaves hold next to nothing. */
+enum { TEXT_MOST = 5000000 };
+
+static const struct text {
+    uint32_t units, cuts;
+    const char *gone; /* the state when all is deleted */
+} texts[] = {
+    {20000, 5000, "0101010001010174a09c0101010100a09c01"},
+    {300000, 75000, "0101010001010174e0a71201010100e0a712"},
+    {TEXT_MOST, 2000, "0101010001010174c096b10201010100c096b102"},
+};
 
 static uint32_t next_random(uint32_t *state) {
     *state = *state * 1664525u + 1013904223u;
@@ -20,12 +31,12 @@ static void put_uint(uint8_t *p, size_t *n, uint32_t x) {
 }
 
 /* Client 1 writes a long text at once. */
-static struct yata_doc *long_text(const struct yata_options *options) {
-    static uint8_t u[TEXT + 32] = {1, 1, 1, 0, 4, 1, 1, 't'};
+static struct yata_doc *long_text(uint32_t units, const struct yata_options *options) {
+    static uint8_t u[TEXT_MOST + 32] = {1, 1, 1, 0, 4, 1, 1, 't'};
     size_t n = 8;
-    put_uint(u, &n, TEXT);
-    memset(u + n, 'x', TEXT);
-    n += TEXT;
+    put_uint(u, &n, units);
+    memset(u + n, 'x', units);
+    n += units;
     u[n++] = 0;
     struct yata_doc *doc = yata_doc_new(options);
     assert_int_equal(yata_apply(doc, u, n, NULL, NULL), YATA_OK);
@@ -41,17 +52,17 @@ static void delete_range(struct yata_doc *doc, uint32_t clock, uint32_t len) {
 }
 
 /* The deleted ranges that the document says are those of the model. */
-static void assert_deleted(struct yata_doc *doc, const bool *gone) {
+static void assert_deleted(struct yata_doc *doc, const bool *gone, uint32_t units) {
     struct yata_snapshot s = {0};
     assert_int_equal(yata_snapshot_take(doc, &s), YATA_OK);
     size_t at = 0;
-    for (uint32_t i = 0; i < TEXT;) {
+    for (uint32_t i = 0; i < units;) {
         if (!gone[i]) {
             i++;
             continue;
         }
         uint32_t end = i;
-        while (end < TEXT && gone[end]) {
+        while (end < units && gone[end]) {
             end++;
         }
         assert_true(at < s.deletion_count);
@@ -64,51 +75,53 @@ static void assert_deleted(struct yata_doc *doc, const bool *gone) {
     yata_snapshot_fini(&s);
 }
 
+static void cut_and_merge(const struct text *t, uint32_t order) {
+    static bool gone[TEXT_MOST];
+    uint32_t rnd = SEED, step = t->units / t->cuts / 2;
+    struct yata_doc *doc = long_text(t->units, NULL);
+    struct yata_stats stats;
+    memset(gone, 0, sizeof gone);
+    for (uint32_t i = 0; i < t->cuts; i++) {
+        uint32_t clock = order == 0   ? next_random(&rnd) % t->units
+                         : order == 1 ? step * i
+                         : order == 2 ? t->units - 1 - step * i
+                                      : (i * step + (i % 7) * 900) % t->units;
+        delete_range(doc, clock, 1);
+        gone[clock] = true;
+    }
+    assert_deleted(doc, gone, t->units);
+    yata_stats(doc, &stats);
+    assert_true(stats.structs > t->cuts / 3);
+    uint32_t part = t->units / 80;
+    for (uint32_t i = 0; i < t->units; i += part) { /* and in longer parts, from both ends */
+        uint32_t clock = i / part % 2 == 0 ? i / 2 : t->units - i / 2 - part;
+        delete_range(doc, clock, part);
+        memset(gone + clock, true, part);
+    }
+    assert_deleted(doc, gone, t->units);
+    delete_range(doc, 0, t->units);
+    yata_stats(doc, &stats);
+    assert_int_equal(stats.structs, 1);
+    assert_state(doc, t->gone);
+    yata_doc_free(doc);
+}
+
 static void cut_everywhere_and_merged_again(void **state) {
     (void)state;
-    static bool gone[TEXT];
-    uint32_t rnd = SEED;
     print_message("seed %u\n", SEED);
     /* How the places are chosen decides which leaves are full and which have room. */
-    for (int order = 0; order < 4; order++) {
-        struct yata_doc *doc = long_text(NULL);
-        struct yata_stats stats;
-        memset(gone, 0, sizeof gone);
-        for (uint32_t i = 0; i < TEXT / 4; i++) {
-            uint32_t clock = order == 0   ? next_random(&rnd) % TEXT
-                             : order == 1 ? 2 * i
-                             : order == 2 ? TEXT - 1 - 2 * i
-                                          : (i * 2 + (i % 7) * 900) % TEXT;
-            delete_range(doc, clock, 1);
-            gone[clock] = true;
-        }
-        assert_deleted(doc, gone);
-        yata_stats(doc, &stats);
-        assert_true(stats.structs > TEXT / 10);
-        for (uint32_t i = 0; i < TEXT; i += 250) { /* and in longer parts, from both ends */
-            uint32_t clock = i / 250 % 2 == 0 ? i / 2 : TEXT - i / 2 - 250;
-            delete_range(doc, clock, 250);
-            memset(gone + clock, true, 250);
-        }
-        assert_deleted(doc, gone);
-        delete_range(doc, 0, TEXT);
-        yata_stats(doc, &stats);
-        assert_int_equal(stats.structs, 1);
-        assert_state(doc, "010101000101017"
-                          "4a09c01"
-                          "01010100a09c01");
-        yata_doc_free(doc);
+    for (uint32_t i = 0; i < 4 * sizeof texts / sizeof *texts; i++) {
+        cut_and_merge(&texts[i / 4], i % 4);
     }
 }
 
 /* Insertions of others cut as well, and nothing of that is ever merged. */
-static void others_write_into_it(void **state) {
-    (void)state;
+static void others_write_into(uint32_t units) {
     struct yata_options keep = {.no_gc = true};
-    struct yata_doc *doc = long_text(&keep);
+    struct yata_doc *doc = long_text(units, &keep);
     uint32_t rnd = SEED;
     for (uint32_t i = 0; i < 3000; i++) {
-        uint32_t clock = i % 3 == 0 ? 5000 + i : next_random(&rnd) % (TEXT - 1);
+        uint32_t clock = i % 3 == 0 ? 5000 + i : next_random(&rnd) % (units - 1);
         uint8_t u[32] = {1, 1, 2};
         size_t n = 3;
         put_uint(u, &n, i);
@@ -135,6 +148,13 @@ static void others_write_into_it(void **state) {
     yata_doc_free(doc);
 }
 
+static void others_write_into_it(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        others_write_into(texts[i].units);
+    }
+}
+
 /* While it is stingy, gives no memory to leaves of the index that are not of full size, nor to
  * whatever else happens to ask for as much. */
 static void *stingy_realloc(void *ctx, void *p, size_t n) {
@@ -143,7 +163,7 @@ static void *stingy_realloc(void *ctx, void *p, size_t n) {
         free(p);
         return NULL;
     }
-    return *stingy && n < 1024 && n % 64 == 0 ? NULL : realloc(p, n);
+    return *stingy && n < 768 && n % 48 == 0 ? NULL : realloc(p, n);
 }
 
 static void assert_same_state(struct yata_doc *a, struct yata_doc *b) {
@@ -158,19 +178,19 @@ static void assert_same_state(struct yata_doc *a, struct yata_doc *b) {
 
 /* Where leaves cannot grow, or be parted into smaller ones, the spare ones suffice: also when many
  * cuts come at once, and all in one place. */
-static void goes_on_with_spare_leaves(void **state) {
-    (void)state;
+static void with_spare_leaves(uint32_t units, uint32_t step) {
     bool stingy = false;
     struct yata_options options = {.realloc_fn = stingy_realloc, .alloc_ctx = &stingy};
-    struct yata_doc *doc = long_text(NULL), *tight = long_text(&options);
+    struct yata_doc *doc = long_text(units, NULL), *tight = long_text(units, &options);
     size_t refused = 0;
     for (uint32_t i = 0; i < 400; i++) {
         uint8_t u[2048] = {0, 1, 1};
         size_t n = 3;
         uint32_t count = i % 20 == 0 ? 200 : 3;
         put_uint(u, &n, count);
-        for (uint32_t k = 0, at = i % 2 == 0 ? i * 40 : TEXT - i * 40; k < count; k++, at += 2) {
-            put_uint(u, &n, at % TEXT);
+        for (uint32_t k = 0, at = i % 2 == 0 ? i * 40 : units - i * 40; k < count;
+             k++, at += step) {
+            put_uint(u, &n, at % units);
             put_uint(u, &n, 1);
         }
         assert_int_equal(yata_apply(doc, u, n, NULL, NULL), YATA_OK);
@@ -187,6 +207,14 @@ static void goes_on_with_spare_leaves(void **state) {
     assert_same_state(doc, tight);
     yata_doc_free(doc);
     yata_doc_free(tight);
+}
+
+static void goes_on_with_spare_leaves(void **state) {
+    (void)state;
+    with_spare_leaves(20000, 2);
+    with_spare_leaves(300000, 1000);
+    with_spare_leaves(TEXT_MOST, 20000);
+    with_spare_leaves(TEXT_MOST, TEXT_MOST - 20000); /* each before the last one */
 }
 
 int main(void) {
