@@ -11,20 +11,24 @@
 
 /* Counts of what an update can need. */
 struct needs {
-    size_t items, splits, roots, entries;
-    size_t wides; /* payloads that are not text of one byte a unit */
+    size_t items, roots, entries;
+    size_t appends; /* of the items; the others are splits */
+    size_t wides;   /* payloads that are not text of one byte a unit */
 };
 
-static bool want(struct yata_doc *doc, uint32_t slot, uint32_t appends, uint32_t splits,
-                 struct needs *needs) {
+static __attribute__((noinline)) bool note_wanted(struct yata_doc *doc, uint32_t slot) {
+    return YATAI_PUSH(&doc->mem, &doc->wanted, slot);
+}
+
+static inline bool want(struct yata_doc *doc, uint32_t slot, uint32_t appends, uint32_t splits,
+                        struct needs *needs) {
     struct yatai_client *c = &doc->clients.v[slot];
-    if (c->want_appends == 0 && c->want_splits == 0 && !YATAI_PUSH(&doc->mem, &doc->wanted, slot)) {
+    if (c->want_appends == 0 && c->want_splits == 0 && !note_wanted(doc, slot)) {
         return false;
     }
     c->want_appends += appends;
     c->want_splits += splits;
     needs->items += appends + splits;
-    needs->splits += splits;
     return true;
 }
 
@@ -103,6 +107,7 @@ static bool want_update(struct yata_doc *doc, struct yatai_update *u, const stru
             return false;
         }
         struct yatai_client *c = &doc->clients.v[s->slot];
+        needs->appends += n;
         c->want_clock = s->end_clock > c->want_clock ? s->end_clock : c->want_clock;
     }
     return true;
@@ -145,8 +150,9 @@ static bool reserve(struct yatai_waits *w) {
     ok = ok && want_ranges(doc, &doc->update.ranges, &needs) &&
          (w->ranges_stay || want_ranges(doc, &doc->pending.ranges, &needs)) &&
          reserve_items(doc, needs.items) &&
-         yatai_wides_reserve(doc, needs.wides > 0 || doc->wides.n > 0 ? needs.wides + needs.splits
-                                                                      : 0) &&
+         yatai_wides_reserve(doc, needs.wides > 0 || doc->wides.n > 0
+                                      ? needs.wides + needs.items - needs.appends
+                                      : 0) &&
          YATAI_RESERVE(&doc->mem, &doc->touched, doc->touched.n + sections) &&
          yatai_types_reserve(doc, types + needs.roots, needs.entries + needs.roots);
     for (size_t i = 0; i < doc->wanted.n; i++) {

@@ -380,11 +380,15 @@ bool yatai_heap_extend(struct yata_doc *, uint32_t *at, uint32_t n, const uint8_
                        uint32_t more_n);
 /* Room for the payloads of so many structs that are not text of one byte a unit. */
 bool yatai_wides_reserve(struct yata_doc *, size_t n);
-/* Says where the payload of a struct is, whose kind and length are right. Takes, keeps or gives
- * back a yatai_wide; room was reserved. */
-void yatai_payload_set(struct yata_doc *, struct yatai_item *, uint32_t at, uint32_t bytes);
+void yatai_payload_set_slow(struct yata_doc *, struct yatai_item *, uint32_t at, uint32_t bytes);
 /* Makes a struct one without payload. */
 void yatai_payload_drop(struct yata_doc *, struct yatai_item *);
+
+/* All bits for text, none for the others: whether the next struct is text nobody can predict, so it
+ * is not branched on. */
+static inline uint32_t yatai_if_text(const struct yatai_item *it) {
+    return 0u - (it->kind == YATAI_STRING);
+}
 
 /* The heap offset of a struct's payload. */
 static inline uint32_t *yatai_payload_at(const struct yata_doc *doc, struct yatai_item *it) {
@@ -393,14 +397,29 @@ static inline uint32_t *yatai_payload_at(const struct yata_doc *doc, struct yata
 
 static inline uint32_t yatai_payload_bytes(const struct yata_doc *doc,
                                            const struct yatai_item *it) {
-    return it->wide ? doc->wides.v[it->content].bytes : it->kind == YATAI_STRING ? it->len : 0;
+    return it->wide ? doc->wides.v[it->content].bytes : it->len & yatai_if_text(it);
 }
 
-/* The payload. */
+/* The payload; nothing for a struct that has none. */
 static inline struct yata_slice yatai_payload(const struct yata_doc *doc,
                                               const struct yatai_item *it) {
-    uint32_t at = it->wide ? doc->wides.v[it->content].at : it->content;
-    return (struct yata_slice){doc->heap.v + at, yatai_payload_bytes(doc, it)};
+    if (it->wide) {
+        struct yatai_wide wide = doc->wides.v[it->content];
+        return (struct yata_slice){doc->heap.v + wide.at, wide.bytes};
+    }
+    uint32_t mask = yatai_if_text(it);
+    return (struct yata_slice){doc->heap.v + (it->content & mask), it->len & mask};
+}
+
+/* Says where the payload of a struct is, whose kind and length are right. Takes, keeps or gives
+ * back a yatai_wide; room was reserved. */
+static inline void yatai_payload_set(struct yata_doc *doc, struct yatai_item *it, uint32_t at,
+                                     uint32_t bytes) {
+    if (it->kind == YATAI_STRING && bytes == it->len && !it->wide) {
+        it->content = at;
+    } else {
+        yatai_payload_set_slow(doc, it, at, bytes);
+    }
 }
 
 /* Drops the waste when there is much of it and memory allows. */

@@ -141,7 +141,8 @@ void yatai_payload_drop(struct yata_doc *doc, struct yatai_item *it) {
     it->content = 0;
 }
 
-void yatai_payload_set(struct yata_doc *doc, struct yatai_item *it, uint32_t at, uint32_t bytes) {
+void yatai_payload_set_slow(struct yata_doc *doc, struct yatai_item *it, uint32_t at,
+                            uint32_t bytes) {
     if (it->kind == YATAI_STRING && bytes == it->len) {
         yatai_payload_drop(doc, it);
         it->content = at;

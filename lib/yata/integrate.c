@@ -131,12 +131,16 @@ void yatai_delete_range(struct yata_doc *doc, uint32_t slot, uint32_t clock, uin
 
 /* ---- finding the place ---------------------------------------------------------------------- */
 
-/* A struct on its way into the document. It is put together where it will stay: copied as a whole
- * right after its parts were written, it would have to wait for these to reach the cache. */
+/* A struct on its way into the document: what is worked out about it, one word each, before all is
+ * written into the record at once. */
 struct entrant {
-    struct yatai_item *it;
+    uint32_t clock;
     uint32_t offset; /* clocks of it that are known already */
     uint32_t hint;   /* its left neighbour, perhaps */
+    uint32_t left, right;
+    uint32_t origin_slot, origin_clock, right_slot, right_clock;
+    uint32_t home;
+    bool map;
 };
 
 /* The clients of a transaction and what they had before it. */
@@ -214,60 +218,63 @@ static uint32_t named_home(struct yata_doc *doc, const struct yatai_ref *ref, bo
 }
 
 /* The struct that ends with the origin. */
-static uint32_t find_left(struct yata_doc *doc, const struct yatai_item *it, uint32_t hint) {
-    const struct yatai_client *c = &doc->clients.v[it->origin_slot];
-    if (it->origin_clock + 1 == c->clock) {
+static uint32_t find_left(struct yata_doc *doc, const struct entrant *e) {
+    const struct yatai_client *c = &doc->clients.v[e->origin_slot];
+    if (e->origin_clock + 1 == c->clock) {
         return yatai_client_tail(c);
     }
-    const struct yatai_item *h = yatai_item(doc, hint);
-    if (hint != 0 && yatai_slot(h) == it->origin_slot &&
-        h->clock + h->len - 1 == it->origin_clock) {
-        return hint;
+    const struct yatai_item *h = yatai_item(doc, e->hint);
+    if (e->hint != 0 && yatai_slot(h) == e->origin_slot &&
+        h->clock + h->len - 1 == e->origin_clock) {
+        return e->hint;
     }
-    return yatai_item_ending(doc, it->origin_slot, it->origin_clock);
+    return yatai_item_ending(doc, e->origin_slot, e->origin_clock);
+}
+
+/* The struct that starts with the right origin: mostly the one behind the left neighbour. */
+static uint32_t find_right(struct yata_doc *doc, const struct entrant *e) {
+    uint32_t next = yatai_item(doc, e->left)->right;
+    const struct yatai_item *n = yatai_item(doc, next);
+    return next != 0 && n->clock == e->right_clock && yatai_slot(n) == e->right_slot
+               ? next
+               : yatai_item_starting(doc, e->right_slot, e->right_clock);
 }
 
 /* Neighbours and home. False when the struct has no home and so can only be collected. */
 static bool resolve(struct yata_doc *doc, uint32_t slot, const struct yatai_ref *ref,
                     struct entrant *e) {
-    struct yatai_item *it = e->it;
-    bool map = false, lost = false;
+    bool lost = false;
     if (ref->has & YATAI_HAS_ORIGIN) {
-        it->origin_slot = ref->origin.slot & YATAI_SLOT_MAX;
-        it->origin_clock = ref->origin.clock;
-        it->left = find_left(doc, it, e->hint);
+        e->origin_slot = ref->origin.slot;
+        e->origin_clock = ref->origin.clock;
+        e->left = find_left(doc, e);
     }
     if (ref->has & YATAI_HAS_RIGHT) {
-        it->right_slot = ref->right.slot & YATAI_SLOT_MAX;
-        it->right_clock = ref->right.clock;
-        uint32_t next = yatai_item(doc, it->left)->right; /* mostly that is it */
-        const struct yatai_item *n = yatai_item(doc, next);
-        it->right = next != 0 && n->clock == it->right_clock && yatai_slot(n) == it->right_slot
-                        ? next
-                        : yatai_item_starting(doc, it->right_slot, it->right_clock);
+        e->right_slot = ref->right.slot;
+        e->right_clock = ref->right.clock;
+        e->right = find_right(doc, e);
     }
-    if (it->left != 0 || it->right != 0) {
-        const struct yatai_item *l = yatai_item(doc, it->left), *r = yatai_item(doc, it->right);
-        lost = (it->left != 0 && yatai_kind(l) == YATAI_GC) ||
-               (it->right != 0 && yatai_kind(r) == YATAI_GC);
-        const struct yatai_item *from = it->left != 0 ? l : r;
-        it->home = from->home;
-        map = from->map;
+    if (e->left != 0 || e->right != 0) {
+        const struct yatai_item *l = yatai_item(doc, e->left), *r = yatai_item(doc, e->right);
+        lost = (e->left != 0 && yatai_kind(l) == YATAI_GC) ||
+               (e->right != 0 && yatai_kind(r) == YATAI_GC);
+        const struct yatai_item *from = e->left != 0 ? l : r;
+        e->home = from->home;
+        e->map = from->map;
     } else {
-        it->home = named_home(doc, ref, &map) & YATAI_HOME_MAX;
+        e->home = named_home(doc, ref, &e->map);
     }
     if (e->offset > 0) {
-        it->origin_slot = slot & YATAI_SLOT_MAX;
-        it->origin_clock = it->clock - 1;
-        it->left = yatai_item_at(doc, slot, it->clock - 1);
+        e->origin_slot = slot;
+        e->origin_clock = e->clock - 1;
+        e->left = yatai_item_at(doc, slot, e->clock - 1);
         /* Left and home always belong together, whatever two updates say of the same clocks. */
-        const struct yatai_item *left = yatai_item(doc, it->left);
-        it->home = left->home;
-        map = left->map;
+        const struct yatai_item *left = yatai_item(doc, e->left);
+        e->home = left->home;
+        e->map = left->map;
         lost |= yatai_kind(left) == YATAI_GC;
     }
-    it->map = map;
-    return !lost && it->home != 0;
+    return !lost && e->home != 0;
 }
 
 /* The first struct of the list, or of the values of the key. */
@@ -554,19 +561,28 @@ void yatai_integrate(struct yata_doc *doc, uint32_t slot, const struct yatai_ref
         return;
     }
     uint32_t h = yatai_item_new(doc);
-    struct yatai_item *it = yatai_item(doc, h);
-    struct entrant e = {.it = it, .offset = offset, .hint = hint};
-    *it = (struct yatai_item){.clock = clock,
-                              .len = ref->len - offset,
-                              .slot = slot & YATAI_SLOT_MAX,
-                              .kind = ref->kind & YATAI_KIND_MAX};
+    struct entrant e = {.clock = clock, .offset = offset, .hint = hint};
     if (!resolve(doc, slot, ref, &e)) {
-        add_collected(doc, slot, h, it->clock, it->len);
+        add_collected(doc, slot, h, clock, ref->len - offset);
         return;
     }
-    uint32_t left = it->left, right = it->right;
-    if (left != 0 ? yatai_item(doc, left)->right != right
-                  : right == 0 || yatai_item(doc, right)->left != 0) {
+    struct yatai_item *it = yatai_item(doc, h);
+    *it = (struct yatai_item){
+        .slot = slot & YATAI_SLOT_MAX,
+        .origin_slot = e.origin_slot & YATAI_SLOT_MAX,
+        .right_slot = e.right_slot & YATAI_SLOT_MAX,
+        .kind = ref->kind & YATAI_KIND_MAX,
+        .clock = clock,
+        .len = ref->len - offset,
+        .left = e.left,
+        .right = e.right,
+        .origin_clock = e.origin_clock,
+        .right_clock = e.right_clock,
+        .home = e.home & YATAI_HOME_MAX,
+        .map = e.map,
+    };
+    if (e.left != 0 ? yatai_item(doc, e.left)->right != e.right
+                    : e.right == 0 || yatai_item(doc, e.right)->left != 0) {
         it->left = find_place(doc, it);
     }
     link_in(doc, h);

@@ -282,7 +282,8 @@ void yatai_index_fit(struct yata_doc *doc, struct yatai_client *c) {
     }
 }
 
-/* Leaves or places, one after the other, each with the clock at which it starts. */
+/* Leaves, or the places of one, each with the clock at which it starts: for places from the start
+ * of the leaf on. */
 struct row {
     const struct yatai_leaf *leaves; /* NULL: places */
     const struct yatai_place *places;
@@ -292,7 +293,7 @@ struct row {
 };
 
 static inline uint32_t row_clock(const struct row *row, uint32_t at) {
-    return row->leaves ? row->leaves[at].first : row->first + row->places[at].after;
+    return row->leaves ? row->leaves[at].first : row->places[at].after;
 }
 
 /* The last of [from, from + n) that is not greater; the first is not. Without branches that depend
@@ -337,8 +338,8 @@ static uint32_t find_leaf(const struct yatai_client *c, uint32_t clock) {
 static uint32_t find_place(const struct yatai_client *c, uint32_t at, uint32_t clock) {
     const struct yatai_leaf *leaf = &c->leaf[at];
     uint32_t end = at + 1 < c->leaf_count ? leaf[1].first : c->clock;
-    struct row row = {NULL, leaf->place, leaf->first, end, leaf->n};
-    return row_find(&row, clock);
+    struct row row = {NULL, leaf->place, 0, end - leaf->first, leaf->n};
+    return row_find(&row, clock - leaf->first);
 }
 
 /* Whether it is where the last search ended, or a little further. */
@@ -347,15 +348,14 @@ static bool is_hit(struct yatai_client *c, uint32_t clock) {
         return false;
     }
     const struct yatai_leaf *leaf = &c->leaf[c->hit_leaf];
-    if (c->hit_at >= leaf->n || leaf->first + leaf->place[c->hit_at].after > clock) {
+    uint32_t after = clock - leaf->first;
+    if (clock < leaf->first || c->hit_at >= leaf->n || leaf->place[c->hit_at].after > after) {
         return false;
     }
     for (uint32_t at = c->hit_at, most = at + HIT_NEAR; at < most; at++) {
         bool last = at + 1u == leaf->n;
-        uint32_t next = !last                              ? leaf->first + leaf->place[at + 1].after
-                        : c->hit_leaf + 1 == c->leaf_count ? UINT32_MAX
-                                                           : leaf[1].first;
-        if (clock < next) {
+        if (last ? c->hit_leaf + 1 == c->leaf_count || clock < leaf[1].first
+                 : after < leaf->place[at + 1].after) {
             c->hit_at = at;
             return true;
         }
@@ -441,31 +441,31 @@ static struct yatai_leaf *leaf_far(struct yata_doc *doc, struct yatai_client *c,
     return leaf;
 }
 
-/* The leaf that takes what comes at the end. */
+/* A leaf that takes what comes at the end, with room. */
 static struct yatai_leaf *last_leaf(struct yata_doc *doc, struct yatai_client *c, uint32_t clock) {
+    struct yatai_leaf *leaf = &c->leaf[c->leaf_count - (c->leaf_count > 0)];
     if (c->leaf_count == 0) {
         c->leaf_count = 1;
-        return &c->leaf[0];
-    }
-    struct yatai_leaf *leaf = &c->leaf[c->leaf_count - 1];
-    if (clock - leaf->first > LEAF_SPAN) {
-        return leaf_far(doc, c, c->leaf_count - 1);
-    }
-    if (leaf->n == YATAI_LEAF_MAX) {
+        leaf->first = clock;
+    } else if (clock - leaf->first > LEAF_SPAN) {
+        leaf = leaf_far(doc, c, c->leaf_count - 1);
+        leaf->first = clock;
+    } else if (leaf->n == YATAI_LEAF_MAX) {
         leaf = leaf_new(c, c->leaf_count - 1);
+        leaf->first = clock;
         leaf_use_spare(doc, leaf);
+    }
+    if (leaf->n == leaf->cap) {
+        leaf_widen(doc, leaf);
     }
     return leaf;
 }
 
 void yatai_index_append(struct yata_doc *doc, struct yatai_client *c, uint32_t clock,
                         uint32_t item) {
-    struct yatai_leaf *leaf = last_leaf(doc, c, clock);
-    if (leaf->n == 0) {
-        leaf->first = clock;
-    }
-    if (leaf->n == leaf->cap) {
-        leaf_widen(doc, leaf);
+    struct yatai_leaf *leaf = c->leaf_count > 0 ? &c->leaf[c->leaf_count - 1] : NULL;
+    if (!leaf || leaf->n == leaf->cap || clock - leaf->first > LEAF_SPAN) {
+        leaf = last_leaf(doc, c, clock);
     }
     c->hit_leaf = c->leaf_count - 1;
     c->hit_at = leaf->n;

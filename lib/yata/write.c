@@ -15,6 +15,7 @@
 
 /* Content up to this length is copied without asking how long it is. */
 #define SHORT_BYTES 16
+#define HEAD_ROOM   (STRUCT_HEAD_BYTES + SHORT_BYTES)
 
 /* Structs lie in the order in which they came: they are fetched so many ahead. */
 #define AHEAD 8
@@ -173,67 +174,59 @@ static uint8_t *put_id(uint8_t *p, const struct yatai_client *c, uint32_t clock)
     return yatai_put_uint(p + c->id_bytes_count, clock);
 }
 
-/* The content of a struct where there is room for its head and its bytes; NULL for what is not as
- * simple. What is short is copied in one piece with what stands behind it. */
-static uint8_t *put_simple(uint8_t *p, const struct yata_doc *doc, const struct yatai_item *it,
-                           unsigned kind) {
-    if (kind == YATAI_DELETED || kind == YATAI_GC || kind == YATAI_SKIP) {
-        return yatai_put_uint(p, it->len);
-    }
-    struct yata_slice content = yatai_payload(doc, it);
-    size_t n = content.n;
-    if (kind == YATAI_ANY) {
-        p = yatai_put_uint(p, it->len);
-    } else if (kind == YATAI_STRING && !it->subst) {
-        p = yatai_put_uint(p, n);
-    } else {
-        return NULL;
-    }
-    if (n <= SHORT_BYTES && doc->heap.v + doc->heap.cap - content.p >= SHORT_BYTES) {
+/* Content from `p` on, where there is room for what is short. That is copied in one piece with what
+ * stands behind it. */
+static void put_content(struct yatai_out *out, uint8_t *p, const struct yata_doc *doc,
+                        struct yata_slice content) {
+    if (content.n <= SHORT_BYTES && doc->heap.v + doc->heap.cap - content.p >= SHORT_BYTES) {
         memcpy(p, content.p, SHORT_BYTES);
+        out->n = (size_t)(p + content.n - out->p);
     } else {
-        memcpy(p, content.p, n);
+        out->n = (size_t)(p - out->p);
+        yatai_out_bytes(out, content.p, content.n);
     }
-    return p + n;
 }
 
-static void write_item(struct yatai_out *out, const struct yata_doc *doc,
-                       const struct yatai_item *it, uint32_t skip) {
+/* The content of a struct behind its head, which ends at `p`; false for what is not as simple. */
+static bool put_simple(struct yatai_out *out, uint8_t *p, const struct yata_doc *doc,
+                       const struct yatai_item *it) {
     unsigned kind = yatai_kind(it);
+    if (kind == YATAI_STRING && !it->subst) {
+        struct yata_slice text = yatai_payload(doc, it);
+        put_content(out, yatai_put_uint(p, text.n), doc, text);
+        return true;
+    }
+    if (kind == YATAI_DELETED || kind == YATAI_GC || kind == YATAI_SKIP) {
+        out->n = (size_t)(yatai_put_uint(p, it->len) - out->p);
+        return true;
+    }
+    if (kind == YATAI_ANY) {
+        put_content(out, yatai_put_uint(p, it->len), doc, yatai_payload(doc, it));
+        return true;
+    }
+    return false;
+}
+
+/* Info and ids of a struct that has some; `p` has room for them. */
+static uint8_t *put_head(uint8_t *p, const struct yata_doc *doc, const struct yatai_item *it,
+                         uint32_t skip) {
     const struct yatai_client *clients = doc->clients.v;
-    size_t room = STRUCT_HEAD_BYTES + SHORT_BYTES + yatai_payload_bytes(doc, it);
-    if (out->cap - out->n < room && !yatai_out_room(out, room)) {
-        return;
+    bool origin = skip > 0 || it->origin_slot != 0, right = it->right_slot != 0;
+    *p++ = (uint8_t)(yatai_kind(it) | YATAI_HAS_ORIGIN * origin | YATAI_HAS_RIGHT * right |
+                     YATAI_HAS_SUB * it->map);
+    if (skip > 0) {
+        p = put_id(p, &clients[yatai_slot(it)], it->clock + skip - 1);
+    } else if (origin) {
+        p = put_id(p, &clients[it->origin_slot], it->origin_clock);
     }
-    uint8_t *p = out->p + out->n;
-    bool linked = true;
-    if (kind != YATAI_GC && kind != YATAI_SKIP) {
-        bool origin = skip > 0 || it->origin_slot != 0, right = it->right_slot != 0;
-        linked = origin || right;
-        *p++ = (uint8_t)(kind | (origin ? YATAI_HAS_ORIGIN : 0) | (right ? YATAI_HAS_RIGHT : 0) |
-                         (it->map ? YATAI_HAS_SUB : 0));
-        if (skip > 0) {
-            p = put_id(p, &clients[yatai_slot(it)], it->clock + skip - 1);
-        } else if (origin) {
-            p = put_id(p, &clients[it->origin_slot], it->origin_clock);
-        }
-        if (right) {
-            p = put_id(p, &clients[it->right_slot], it->right_clock);
-        }
-    } else {
-        *p++ = (uint8_t)kind;
-    }
-    if (skip == 0 && linked) {
-        uint8_t *end = put_simple(p, doc, it, kind);
-        if (end) {
-            out->n = (size_t)(end - out->p);
-            return;
-        }
-    }
-    out->n = (size_t)(p - out->p);
-    if (!linked) {
-        write_parent(out, doc, it);
-    }
+    return right ? put_id(p, &clients[it->right_slot], it->right_clock) : p;
+}
+
+/* Content that is not simple, or not whole. Apart, so that the others need not save its registers.
+ */
+static __attribute__((noinline)) void write_rest(struct yatai_out *out, const struct yata_doc *doc,
+                                                 const struct yatai_item *it, uint32_t skip) {
+    unsigned kind = yatai_kind(it);
     if (kind == YATAI_TYPE) {
         const struct yatai_type *type = &doc->types.v[it->content];
         yatai_out_uint(out, type->type_ref);
@@ -253,6 +246,30 @@ static void write_item(struct yatai_out *out, const struct yata_doc *doc,
         return;
     }
     write_content(out, kind, content.p, content.n, it->len, skip, it->subst);
+}
+
+static void write_item(struct yatai_out *out, const struct yata_doc *doc,
+                       const struct yatai_item *it, uint32_t skip) {
+    unsigned kind = yatai_kind(it);
+    if (out->cap - out->n < HEAD_ROOM && !yatai_out_room(out, HEAD_ROOM)) {
+        return;
+    }
+    uint8_t *p = out->p + out->n;
+    bool bare = kind == YATAI_GC || kind == YATAI_SKIP;
+    if (bare) {
+        *p++ = (uint8_t)kind;
+    } else {
+        p = put_head(p, doc, it, skip);
+    }
+    bool linked = bare || skip > 0 || it->origin_slot != 0 || it->right_slot != 0;
+    if (skip == 0 && linked && put_simple(out, p, doc, it)) {
+        return;
+    }
+    out->n = (size_t)(p - out->p);
+    if (!linked) {
+        write_parent(out, doc, it);
+    }
+    write_rest(out, doc, it, skip);
 }
 
 static void view_parent(const struct yata_doc *doc, const struct yatai_item *it,
