@@ -473,19 +473,24 @@ bool yatai_extend_tail(struct yata_doc *doc, uint32_t slot, const struct yatai_r
     } else if (right_slot != 0) {
         return false;
     }
-    uint32_t bytes = yatai_payload_bytes(doc, tail);
+    struct yatai_wide *wide = tail->wide ? &doc->wides.v[tail->content] : NULL;
+    uint32_t bytes = wide ? wide->bytes : tail->len;
     struct yatai_grown *g = &doc->grown;
     if (ref->kind == YATAI_ANY &&
         (g->txn != doc->txn || g->slot != slot || g->clock != tail->clock)) {
         *g = (struct yatai_grown){doc->txn, slot, tail->clock, tail->len, bytes};
     }
-    uint32_t *at = yatai_payload_at(doc, tail);
-    if (!yatai_heap_extend(doc, at, bytes, ref->content, ref->content_bytes)) {
+    if (!yatai_heap_extend(doc, wide ? &wide->at : &tail->content, bytes, ref->content,
+                           ref->content_bytes)) {
         return false;
     }
     touch(doc, slot);
     tail->len += ref->len;
-    yatai_payload_set(doc, tail, *at, bytes + ref->content_bytes);
+    if (wide) {
+        wide->bytes += ref->content_bytes;
+    } else if (ref->content_bytes != ref->len) {
+        yatai_payload_set(doc, tail, tail->content, bytes + ref->content_bytes);
+    }
     if (doc->places) {
         yatai_places_came(doc, yatai_client_tail(c), ref->len);
     }
