@@ -99,7 +99,7 @@ struct yata_options {
     bool strict; /* what lies behind a gap in its client's clocks waits for the gap to be
                   * filled, as in yjs 13.6. Else it is there at once, as in yjs 14 */
     size_t max_pending_bytes; /* updates whose dependencies are missing; 0: 16 MiB */
-    size_t max_clients;       /* distinct client ids in the document; 0: 1,000,000 */
+    size_t max_clients; /* distinct client ids in the document; 0: 1,000,000; at most 1,048,575 */
     /* 0: any number of these. Structs are counted before neighbours are joined. Memory is all that
      * the document keeps; what an update needs while it is applied comes on top, in proportion to
      * its size. Updates that only delete may pass it. */

@@ -50,8 +50,8 @@ static bool clients_fit(const struct yatai_waits *w) {
             clients += s->state > 0 && yatai_client_find(doc, s->client) == 0;
         }
     }
-    return clients == doc->by_id.n ||
-           clients <= or_default(doc->options.max_clients, CLIENTS_DEFAULT);
+    size_t most = or_default(doc->options.max_clients, CLIENTS_DEFAULT);
+    return clients == doc->by_id.n || clients <= (most < YATAI_SLOT_MAX ? most : YATAI_SLOT_MAX);
 }
 
 static size_t moves(const struct yatai_waits *w) {

@@ -217,11 +217,41 @@ static void goes_on_with_spare_leaves(void **state) {
     with_spare_leaves(TEXT_MOST, TEXT_MOST - 20000); /* each before the last one */
 }
 
+/* Words typed all over a text leave two structs each. These take, with all that finds them and what
+ * they say, what docs/yata.md promises: also words of two bytes a letter, which have a record for
+ * their length. */
+static void structs_are_small(void **state) {
+    (void)state;
+    static const struct {
+        const char *word;
+        size_t most; /* bytes a struct */
+    } kinds[] = {{"hello ", 64}, {"\u043f\u0440\u0438\u0432\u0435\u0442", 80}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct yata_options options = {.client = 7};
+        struct yata_doc *doc = yata_doc_new(&options);
+        struct yata_type text;
+        uint32_t rnd = SEED;
+        assert_int_equal(yata_root(doc, "t", 1, &text), YATA_OK);
+        for (uint32_t n = 0; n < 20000; n++) {
+            assert_int_equal(yata_text_insert(doc, text, next_random(&rnd) % (6 * n + 1),
+                                              kinds[i].word, strlen(kinds[i].word), NULL),
+                             YATA_OK);
+        }
+        struct yata_stats stats;
+        yata_stats(doc, &stats);
+        assert_true(stats.structs > 30000);
+        print_message("%.1f bytes a struct\n", (double)stats.memory_bytes / stats.structs);
+        assert_true(stats.memory_bytes <= kinds[i].most * stats.structs);
+        yata_doc_free(doc);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_everywhere_and_merged_again),
         cmocka_unit_test(others_write_into_it),
         cmocka_unit_test(goes_on_with_spare_leaves),
+        cmocka_unit_test(structs_are_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
