@@ -441,6 +441,10 @@ static struct yatai_leaf *leaf_far(struct yata_doc *doc, struct yatai_client *c,
     return leaf;
 }
 
+static bool leaf_takes(const struct yatai_leaf *leaf, uint32_t clock) {
+    return leaf->n < leaf->cap && clock - leaf->first <= LEAF_SPAN;
+}
+
 /* A leaf that takes what comes at the end, with room. */
 static struct yatai_leaf *last_leaf(struct yata_doc *doc, struct yatai_client *c, uint32_t clock) {
     struct yatai_leaf *leaf = &c->leaf[c->leaf_count - (c->leaf_count > 0)];
@@ -463,10 +467,9 @@ static struct yatai_leaf *last_leaf(struct yata_doc *doc, struct yatai_client *c
 
 void yatai_index_append(struct yata_doc *doc, struct yatai_client *c, uint32_t clock,
                         uint32_t item) {
-    struct yatai_leaf *leaf = c->leaf_count > 0 ? &c->leaf[c->leaf_count - 1] : NULL;
-    if (!leaf || leaf->n == leaf->cap || clock - leaf->first > LEAF_SPAN) {
-        leaf = last_leaf(doc, c, clock);
-    }
+    uint32_t n = c->leaf_count;
+    struct yatai_leaf *leaf =
+        n > 0 && leaf_takes(&c->leaf[n - 1], clock) ? &c->leaf[n - 1] : last_leaf(doc, c, clock);
     c->hit_leaf = c->leaf_count - 1;
     c->hit_at = leaf->n;
     leaf->place[leaf->n++] = (struct yatai_place){(uint16_t)(clock - leaf->first), item};
