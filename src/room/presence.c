@@ -4,12 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/alloc.h"
 #include "base/must.h"
 #include "base/varuint.h"
 #include "cluster/envelope.h"
 #include "limit/caps.h"
 #include "yata.h"
+
+/* An entry as its owner has heard it. */
+struct told {
+    uint64_t clock;
+    uint64_t state; /* a hash */
+};
 
 struct entry {
     uint64_t client;
@@ -19,6 +28,8 @@ struct entry {
     uint64_t seen_ms;    /* last renewal, or when it was removed */
     struct frame *user;  /* the owner's */
     struct frame *state; /* JSON text; NULL: removed */
+    struct told *told;   /* the last CAPS_PRESENCE_TOLD raised ones; NULL: none */
+    unsigned told_count;
     bool changed;
 };
 
@@ -41,11 +52,25 @@ static void set_state(struct presence *p, struct entry *e, struct frame *state) 
     mark(p, e);
 }
 
+static void forget_told(struct entry *e) {
+    mem_free(e->told);
+    e->told = NULL;
+    e->told_count = 0;
+}
+
+static void set_shift(struct entry *e, uint64_t shift) {
+    e->shift = shift;
+    if (!shift) {
+        forget_told(e);
+    }
+}
+
 static void entry_free(struct presence *p, struct entry *e) {
     p->live -= e->state != NULL;
     p->changed -= e->changed;
     frame_unref(e->state);
     frame_unref(e->user);
+    forget_told(e);
     mem_free(e);
 }
 
@@ -59,7 +84,8 @@ static uint64_t raised_shift(const struct entry *e, const struct yata_presence *
     if ((returned || moved) && in->clock > 0 && in->clock <= e->clock) {
         return e->clock + 1 - in->clock;
     }
-    return from->conn == e->owner ? e->shift : 0;
+    /* beyond what was relayed nothing need be added any more */
+    return from->conn == e->owner && in->clock <= e->clock ? e->shift : 0;
 }
 
 /* The state with the stamp laid over its `user`; a state that is no object becomes one. */
@@ -99,8 +125,47 @@ static bool may_speak(const struct entry *e, const struct presence_source *from,
 static void take_over(struct entry *e, const struct presence_source *from) {
     if (e->owner != from->conn) {
         e->owner = from->conn;
+        forget_told(e);
         frame_unref(e->user);
         e->user = frame_copy(from->user);
+    }
+}
+
+/* ---- owners that say what they have heard of themselves ---- */
+
+static void note_told(struct entry *e) {
+    if (!e->shift || !e->state || is_node(e->owner)) {
+        return;
+    }
+    if (!e->told) {
+        e->told = mem_new(CAPS_PRESENCE_TOLD * sizeof *e->told);
+    }
+    e->told[e->told_count++ % CAPS_PRESENCE_TOLD] =
+        (struct told){.clock = e->clock, .state = XXH3_64bits(e->state->bytes, e->state->n)};
+}
+
+/* Is this what its owner has heard of itself, at a clock above its own? It has made that its own
+ * clock and state then, and says so. */
+static bool is_echo(const struct entry *e, const struct presence_source *from,
+                    const struct yata_presence *in) {
+    if (!e->told || !e->state || !in->state || from->conn != e->owner) {
+        return false;
+    }
+    struct frame *state = stamped(slice_of(in->state, in->state_bytes), from->stamp);
+    uint64_t hash = XXH3_64bits(state->bytes, state->n);
+    frame_unref(state);
+    for (unsigned i = 0; i < CAPS_PRESENCE_TOLD && i < e->told_count; i++) {
+        if (e->told[i].clock == in->clock && e->told[i].state == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_echo(struct entry *e, const struct yata_presence *in, uint64_t now_ms) {
+    e->seen_ms = now_ms;
+    if (in->clock == e->clock) {
+        set_shift(e, 0); /* it goes on from there */
     }
 }
 
@@ -121,6 +186,10 @@ static void merge(struct presence *p, const struct presence_source *from,
     if (!e || !may_speak(e, from, !in->state)) {
         return;
     }
+    if (is_echo(e, from, in)) {
+        take_echo(e, in, from->now_ms);
+        return;
+    }
     uint64_t shift = raised_shift(e, in, from);
     struct yata_presence relayed = *in;
     relayed.clock = in->clock + shift;
@@ -131,7 +200,7 @@ static void merge(struct presence *p, const struct presence_source *from,
         return;
     }
     e->clock = relayed.clock;
-    e->shift = shift;
+    set_shift(e, shift);
     e->seen_ms = from->now_ms;
     take_over(e, from);
     slice state = slice_of(in->state, in->state_bytes);
@@ -292,6 +361,9 @@ struct frame *presence_take_changes(struct presence *p, struct frame **ret_own) 
     *ret_own = encode_for_nodes(p, p->changed, is_own_change, true);
     size_t at = 0;
     for (struct entry *e; p->changed && (e = map_next(&p->entries, &at)) != NULL;) {
+        if (e->changed) {
+            note_told(e);
+        }
         p->changed -= e->changed;
         e->changed = false;
     }
@@ -331,7 +403,7 @@ static struct entry *merge_from(struct presence *p, uint64_t node, slice user,
     }
     const struct presence_source from = {.conn = node, .user = user};
     e->clock = in->clock;
-    e->shift = 0;
+    set_shift(e, 0);
     e->seen_ms = now_ms;
     take_over(e, &from);
     set_state(p, e, in->state ? frame_copy(slice_of(in->state, in->state_bytes)) : NULL);

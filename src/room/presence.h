@@ -9,7 +9,10 @@
  *
  * A client that comes back on a new connection often announces the very clock at which it was
  * removed, which its peers ignore (yjs/y-websocket#122). The entry is then relayed with its clock
- * raised by `shift`, and stays raised for as long as that connection lives.
+ * raised by `shift`, and stays raised until the client's own has come up to it.
+ *
+ * A client that hears of itself at a raised clock takes over clock and state, as y-protocols does,
+ * and most say so at once. That is no news, and must not undo what the client said before it heard.
  *
  * Entries of other nodes' clients are merged with them (see below).
  *

@@ -607,6 +607,31 @@ static void one_that_returns_at_its_old_clock_is_seen_again(void **state) {
     assert_shown(f, 5, 5, "{\"x\":1}");
 }
 
+/* Clients take over what they hear of themselves at a clock above their own, and say so. */
+static void what_somebody_says_again_of_itself_is_no_news_and_undoes_nothing(void **state) {
+    struct fixture *f = *state;
+    join(f, ANN);
+    join(f, BOB);
+    show(f, ANN, 5, 6, "{}");
+    assert_shown(f, 5, 6, "{}");
+    msg_free(tell(f, say(MSG_LEAVE, "r", ANN, (slice){0})));
+    assert_shown(f, 5, 6, "null");
+    f->now_ms += 1;
+    join(f, EVE); /* the same client, which has lost count */
+    show(f, EVE, 5, 3, "{}");
+    assert_shown(f, 5, 7, "{}");
+    show(f, EVE, 5, 4, "{\"x\":1}"); /* said before that is heard */
+    assert_shown(f, 5, 8, "{\"x\":1}");
+    show(f, EVE, 5, 7, "{}");
+    assert_null(shown(f));
+    show(f, EVE, 5, 8, "{\"x\":1}");
+    assert_null(shown(f));
+    show(f, EVE, 5, 9, "{}"); /* from there it goes on by its own clock */
+    assert_shown(f, 5, 9, "{}");
+    show(f, EVE, 5, 9, "{}");
+    assert_null(shown(f));
+}
+
 static void the_silent_are_removed_after_their_time(void **state) {
     struct fixture *f = *state;
     join(f, ANN);
@@ -707,6 +732,7 @@ int main(void) {
         T(presence_is_told_once_and_repeats_of_it_to_nobody),
         T(only_its_owner_removes_an_entry_and_leaving_does),
         T(one_that_returns_at_its_old_clock_is_seen_again),
+        T(what_somebody_says_again_of_itself_is_no_news_and_undoes_nothing),
         T(the_silent_are_removed_after_their_time),
         T(a_joiner_sees_the_others_and_not_itself),
         T(a_stamp_says_who_somebody_is_whatever_they_say),

@@ -267,6 +267,13 @@ test("a client that returns with the clock it left with is seen at once, and goe
     await until(() => ann.sees(bob)?.["cursor"] === 1, "and his next change too");
     bob.show({ name: "Bob", cursor: 2 });
     await until(() => ann.sees(bob)?.["cursor"] === 2, "and the one after");
+    /* he hears of himself at a clock above his own, and says that again; not for ever */
+    const sent = bob.presenceSent;
+    for (let i = 0; i < 10; i++) {
+        ann.show({ cursor: i });
+        await until(() => bob.sees(ann)?.["cursor"] === i, "time passes");
+    }
+    assert.ok(bob.presenceSent <= sent + 2, `said ${bob.presenceSent - sent} times more what was said`);
     await again.close();
     await until(() => ann.sees(bob) === undefined, "and goes again");
 });
