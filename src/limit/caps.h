@@ -166,8 +166,8 @@
 /* y-protocols' outdatedTimeout: clients renew every 15 s and forget others after 30. */
 #define CAPS_PRESENCE_TTL_MS 30000
 /* So much of what a client with a raised clock was told of itself is remembered, as it will say
- * that again: at 20 messages a second the way there and back may take 400 ms. */
-#define CAPS_PRESENCE_TOLD 8
+ * that again: at 20 messages a second the way there and back may take a second and a half. */
+#define CAPS_PRESENCE_TOLD 32
 /* How long the clock of a client that left is remembered: peers remember it for ever, and what they
  * repeat late must not bring it back. */
 #define CAPS_PRESENCE_MEMORY_MS 600000

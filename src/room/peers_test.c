@@ -530,6 +530,46 @@ static void after_an_absence_both_agree(void **state) {
     drop_posted(net->at[1]);
 }
 
+/* Somebody shows client 5 at this clock; all who are to hear of it do. */
+static void show(struct net *net, unsigned node, conn_id who, uint8_t clock) {
+    const uint8_t bytes[] = {1, 5, clock, 2, '{', '}'};
+    drop_posted(net->at[0]);
+    drop_posted(net->at[1]);
+    msg_free(tell(net->at[node], say(MSG_AWARENESS, "r", who, slice_of(bytes, sizeof bytes))));
+    settle(net);
+}
+
+/* At which clock a node has told its own of client 5; 0: not at all. */
+static unsigned clock_told(struct net *net, unsigned node) {
+    unsigned clock = 0;
+    for (struct msg *m; (m = next(net->at[node])) != NULL;) {
+        if (m->kind == MSG_FANOUT && m->fanout.presence) {
+            clock = m->payload->bytes[2];
+        }
+        msg_free(m);
+    }
+    return clock;
+}
+
+static void who_repeats_what_another_node_shows_does_not_take_it_over(void **state) {
+    struct net *net = *state;
+    both_join(net);
+    drop_posted(net->at[1]);
+    join(net->at[1], BOB);
+    settle(net);
+    show(net, 0, ANN, 1);
+    assert_int_equal(clock_told(net, 1), 1);
+    show(net, 1, BOB, 1); /* the same user, as nobody has a token here */
+    assert_int_equal(clock_told(net, 1), 0);
+    assert_int_equal(clock_told(net, 0), 0);
+    msg_free(tell(net->at[1], say(MSG_LEAVE, "r", BOB, (slice){0})));
+    join(net->at[1], EVE); /* who comes after it may have moved here */
+    settle(net);
+    show(net, 1, EVE, 1);
+    assert_int_equal(clock_told(net, 1), 2);
+    assert_int_equal(clock_told(net, 0), 2);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, net_up, net_down)
     const struct CMUnitTest tests[] = {
@@ -547,6 +587,7 @@ int main(void) {
         TEST(a_room_is_served_also_when_nobody_answers),
         TEST(nothing_is_published_while_nobody_else_has_the_room),
         TEST(after_an_absence_both_agree),
+        TEST(who_repeats_what_another_node_shows_does_not_take_it_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

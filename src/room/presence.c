@@ -79,8 +79,10 @@ static uint64_t raised_shift(const struct entry *e, const struct yata_presence *
                              const struct presence_source *from) {
     bool removed = e->state == NULL && e->clock > 0;
     bool returned = removed && from->conn != e->owner && from->joined_ms >= e->seen_ms && in->state;
-    /* or that has moved here from a node which may have died */
-    bool moved = e->state && in->state && is_node(e->owner) && !is_node(from->conn);
+    /* or that has moved here from a node which may have died. Who was here already when that node
+     * last spoke of it, and is the same user, only repeats what it has heard */
+    bool moved = e->state && in->state && is_node(e->owner) && !is_node(from->conn) &&
+                 from->joined_ms >= e->seen_ms;
     if ((returned || moved) && in->clock > 0 && in->clock <= e->clock) {
         return e->clock + 1 - in->clock;
     }
