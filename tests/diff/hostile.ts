@@ -146,11 +146,9 @@ function isOdd (u: Uint8Array): boolean {
 }
 
 /** Whether an update says something else of ids that are taken: an id stands for one struct, and what
- * a document makes of two is nobody's promise. Nor is where a struct goes that names the same id on
- * its left and on its right: in yjs that depends on what was merged by then. */
+ * a document makes of two is nobody's promise. Nor is where a struct goes that names a run backwards. */
 function contradicts (doc: Y.Doc, u: Uint8Array): boolean {
-  return namesARunBackwards(u) ||
-    Y.decodeUpdate(u).structs.some(s => s.id.clock < Y.getState(doc.store, s.id.client))
+  return Y.decodeUpdate(u).structs.some(s => s.id.clock < Y.getState(doc.store, s.id.client))
 }
 
 /** A state as yjs writes it after reading it: damage can leave numbers in a form that no JavaScript
@@ -184,6 +182,9 @@ export async function hostileHistory (rnd: Steps, driver: Driver): Promise<Misma
         continue
       }
       anyHarm = true
+    }
+    if (namesARunBackwards(u)) {
+      continue
     }
     log.push(u)
     trace.push(`A apply ${hex(u)}`)
