@@ -384,12 +384,6 @@ void yatai_payload_set_slow(struct yata_doc *, struct yatai_item *, uint32_t at,
 /* Makes a struct one without payload. */
 void yatai_payload_drop(struct yata_doc *, struct yatai_item *);
 
-/* All bits for text, none for the others: whether the next struct is text nobody can predict, so it
- * is not branched on. */
-static inline uint32_t yatai_if_text(const struct yatai_item *it) {
-    return 0u - (it->kind == YATAI_STRING);
-}
-
 /* The heap offset of a struct's payload. */
 static inline uint32_t *yatai_payload_at(const struct yata_doc *doc, struct yatai_item *it) {
     return it->wide ? &doc->wides.v[it->content].at : &it->content;
@@ -397,7 +391,10 @@ static inline uint32_t *yatai_payload_at(const struct yata_doc *doc, struct yata
 
 static inline uint32_t yatai_payload_bytes(const struct yata_doc *doc,
                                            const struct yatai_item *it) {
-    return it->wide ? doc->wides.v[it->content].bytes : it->len & yatai_if_text(it);
+    if (it->wide) {
+        return doc->wides.v[it->content].bytes;
+    }
+    return it->kind == YATAI_STRING ? it->len : 0;
 }
 
 /* The payload; nothing for a struct that has none. */
@@ -407,8 +404,8 @@ static inline struct yata_slice yatai_payload(const struct yata_doc *doc,
         struct yatai_wide wide = doc->wides.v[it->content];
         return (struct yata_slice){doc->heap.v + wide.at, wide.bytes};
     }
-    uint32_t mask = yatai_if_text(it);
-    return (struct yata_slice){doc->heap.v + (it->content & mask), it->len & mask};
+    return it->kind == YATAI_STRING ? (struct yata_slice){doc->heap.v + it->content, it->len}
+                                    : (struct yata_slice){doc->heap.v, 0};
 }
 
 /* Says where the payload of a struct is, whose kind and length are right. Takes, keeps or gives
